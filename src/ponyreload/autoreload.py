@@ -1,0 +1,128 @@
+"""Turning autoreload on: `use_autoreload` and `AutoreloadMiddleware`."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from ponyreload.adapters import detect
+from ponyreload.generations import active
+from ponyreload.middleware import resolve
+from ponyreload.options import Options
+from ponyreload.reporting import logger, shown
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+    from ponyreload.reloader import Reloader
+
+__all__ = ["AutoreloadMiddleware", "generation", "use_autoreload"]
+
+# Guards the two below: two threads may turn autoreload on at once.
+_lock = threading.Lock()
+_reloader: Reloader | None = None
+_is_off: bool | None = None  # None: not asked yet
+
+
+def use_autoreload(
+    *,
+    include: Iterable[str] = (),
+    extra_files: Iterable[str | os.PathLike[str]] = (),
+    poll_seconds: float | None = None,
+) -> Reloader | None:
+    """Have the user modules reloaded when their contents change; call it after the imports of the main module.
+
+    Args:
+        include: Names of packages and modules that count as marked without the constant.
+        extra_files: Paths and globs; when the contents of such a file change, that fires a reload too.
+        poll_seconds: Look at the files every so many seconds instead of waiting for events of the file system.
+            None waits for events where they arrive, and else looks every second.
+
+    Returns:
+        The process's reloader; None where nothing is to be done: under mod_wsgi, Google App Engine, in an
+        interactive interpreter, and with ``PONYRELOAD=off`` in the environment.
+
+    Raises:
+        TypeError, ValueError: An option is none of what is accepted.
+
+    Calling it again adds options, and does no harm. Safe to call from any thread.
+    """
+    return _turn_on(sys._getframe(1).f_globals, Options.checked(include, extra_files, poll_seconds))
+
+
+class AutoreloadMiddleware:
+    """A WSGI application that passes each request to the newest generation of another one.
+
+    Args:
+        app: A WSGI callable that the calling module made; or an import string such as ``"shop.wsgi:app"``,
+            whose module then counts as included.
+        include, extra_files, poll_seconds: As for `use_autoreload`, which need not be called as well.
+
+    Raises:
+        TypeError, ValueError: An argument is none of what is accepted.
+        ImportError, AttributeError: The import string leads nowhere.
+
+    A request stays on its generation until its response body is closed. Where nothing is to be done, the
+    application is called straight through.
+    """
+
+    def __init__(
+        self,
+        app: WSGIApplication | str,
+        *,
+        include: Iterable[str] = (),
+        extra_files: Iterable[str | os.PathLike[str]] = (),
+        poll_seconds: float | None = None,
+    ) -> None:
+        options = Options.checked(include, extra_files, poll_seconds)
+        if isinstance(app, str):
+            name, _, path = app.partition(":")
+            if not all(part.isidentifier() for part in f"{name}.{path}".split(".")):
+                raise ValueError(f"an import string looks like 'shop.wsgi:app', not {app!r}")
+            options = options.joined(Options(include=(name,)))
+        elif not callable(app):
+            raise TypeError(f"AutoreloadMiddleware takes a WSGI callable or an import string, not {app!r}")
+        caller = sys._getframe(1)
+        reloader = _turn_on(caller.f_globals, options)
+        application: Any = resolve(app) if isinstance(app, str) else app
+        if not callable(application):
+            raise TypeError(f"{app!r} is no WSGI callable: {application!r}")
+        filler = active()
+        self._call: WSGIApplication = application
+        if reloader is not None and filler is not None:
+            key = ("middleware", filler.middlewares_made)
+            filler.middlewares_made += 1
+            where = f"{shown(caller.f_code.co_filename)}:{caller.f_lineno}"
+            self._call = reloader.slot(key, f"the AutoreloadMiddleware of {where}", application, filler)
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        return self._call(environ, start_response)
+
+
+def generation() -> int:
+    """Return the number of the generation that the calling code runs in; 0 where autoreload is off."""
+    current = active()
+    return 0 if current is None else current.number
+
+
+def _turn_on(caller: dict[str, Any], options: Options) -> Reloader | None:
+    """Make the one reloader, or give it more options; None where nothing is to be done."""
+    global _reloader, _is_off
+    with _lock:
+        if _is_off is None:
+            platform = detect(sys.modules, os.environ)
+            _is_off = not platform.is_ours
+            done = "autoreload is on" if platform.is_ours else "autoreload does nothing here"
+            logger.debug("%s: %s (%s)", platform.name, done, platform.sign)
+        if _is_off:
+            return None
+        if _reloader is None:
+            from ponyreload.reloader import Reloader  # here: where nothing is to be done, nothing is imported
+
+            _reloader = Reloader()
+            _reloader.install()
+        _reloader.add_entry(caller.get("__name__", ""), caller, options)
+        return _reloader

@@ -1,0 +1,49 @@
+"""Exceptions that carry their parts."""
+
+from __future__ import annotations
+
+__all__ = ["Abandoned", "LoadError", "PonyreloadError"]
+
+
+class PonyreloadError(Exception):
+    """The base of what ponyreload raises on purpose."""
+
+
+class LoadError(PonyreloadError):
+    """A generation could not be loaded; the one before serves on.
+
+    Attributes:
+        number: The number that the generation would have had.
+        serving: The number of the generation that still serves.
+        file: Absolute path of the user's file where it went wrong, or None.
+        line: Line number in *file*, or None.
+        reason: The exception that ended the load.
+        details: The traceback, cut to the user's own frames.
+    """
+
+    def __init__(
+        self,
+        *,
+        number: int,
+        serving: int,
+        reason: BaseException,
+        file: str | None = None,
+        line: int | None = None,
+        place: str = "",
+        details: str = "",
+    ) -> None:
+        self.number = number
+        self.serving = serving
+        self.reason = reason
+        self.file = file
+        self.line = line
+        self.details = details
+        text = f"{type(reason).__name__}: {reason}" if str(reason) else type(reason).__name__
+        super().__init__(f"generation {number} not served: {place + ' ' if place else ''}{text}")
+
+
+class Abandoned(BaseException):
+    """Raised in a load that newer contents have overtaken, to end it early.
+
+    A BaseException, so that ``except Exception`` in user code lets it through.
+    """

@@ -1,0 +1,224 @@
+"""Files: which ones an application is made of, and which of them have other contents now."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+import time
+from collections.abc import Iterable
+from types import ModuleType
+
+from ponyreload.generations import Generation
+from ponyreload.marking import is_project_file
+from ponyreload.options import Options
+from ponyreload.routed import RoutedModule
+from ponyreload.sources import Sources
+
+__all__ = ["Files"]
+
+IMPORTED_NS = time.time_ns()
+
+# What a look at the files found:  "/site/shop/cart.py" -> digest, or None where there is no readable file;
+# for a module that was looked for in vain:  "/site/local_settings" -> whether there is one now.
+State = dict[str, object]
+
+
+class Files:
+    """Knows the contents that were last tried, and compares them with what is on disk.
+
+    Used by the reloader's thread, after `adopt` and `begin` in the thread that turns autoreload on.
+    """
+
+    def __init__(self, sources: Sources) -> None:
+        self.options = Options()
+        self._sources = sources
+        self._tried: State = {}
+        self._failed: Generation | None = None
+        # The project's files that are no user modules:  "/site/conf.py" -> ("conf", digest)
+        self._strangers: dict[str, tuple[str, object]] = {}
+
+    def adopt(self, generation: Generation, name: str) -> None:
+        """Note the file of a module that Python has imported, and that now is part of generation 1."""
+        file = getattr(generation.modules[name], "__file__", None)
+        if file is None:
+            return
+        try:
+            generation.sources[file] = self._sources.read(file)
+            if _may_have_run_other_bytes(file):
+                self._tried[file] = None  # differs from whatever is there: a reload makes sure
+        except OSError:
+            self._tried[file] = None
+
+    def begin(self) -> None:
+        """Take what the extra files hold now as known."""
+        for file in self.options.find_extra_files():
+            self._tried.setdefault(file, self._digest(file))
+
+    # -- comparing -------------------------------------------------------------------------------------------
+
+    def changes(self, serving: Generation) -> set[str]:
+        """Return the files whose contents differ from those last tried; from now on these count as tried."""
+        state = self._state(serving, self._failed)
+        changed = self._difference(state, serving)
+        # A file that is gone from the state (an extra file that was deleted) has changed too.
+        gone = {file for file, value in self._tried.items() if file not in state and value not in (None, False)}
+        self._tried = state
+        return changed | (gone if self._failed is None else set())
+
+    def differ(self, serving: Generation, loading: Generation | None = None) -> bool:
+        """Tell whether there are contents that the last load has not seen."""
+        return bool(self._difference(self._state(serving, loading or self._failed), loading or serving))
+
+    def are_as_served(self, serving: Generation) -> bool:
+        """Tell whether the files hold again just what *serving* was loaded from."""
+        return self._failed is not None and not any(
+            self._digest(file) != source.digest for file, source in serving.sources.items()
+        )
+
+    def _difference(self, state: State, generation: Generation) -> set[str]:
+        known: State = {file: source.digest for file, source in generation.sources.items()} | self._tried
+        # False, no module there, is as good as None, no file there.
+        return {file for file, value in state.items() if (known.get(file) or None) != (value or None)}
+
+    def _state(self, serving: Generation, other: Generation | None) -> State:
+        files = set(serving.sources)
+        missing = set(serving.missing)
+        if other is not None:
+            files.update(other.sources)
+            missing |= other.missing
+        state: State = {file: self._digest(file) for file in files | self.options.find_extra_files()}
+        state.update((base, os.path.exists(base + ".py") or os.path.isdir(base)) for base in missing)
+        return state
+
+    def _digest(self, file: str) -> object:
+        try:
+            return self._sources.read(file).digest
+        except OSError:
+            return None
+
+    def changed_strangers(self) -> list[tuple[str, str]]:
+        """Return name and file of the project's system modules whose contents changed since the last look."""
+        changed = []
+        for file, (name, before) in list(self._strangers.items()):
+            digest = self._digest(file)
+            if digest != before:
+                self._strangers[file] = (name, digest)
+                changed.append((name, file))
+        return changed
+
+    # -- outcomes --------------------------------------------------------------------------------------------
+
+    def served(self, generation: Generation) -> None:
+        """Note that a generation is published."""
+        self._failed = None
+        self._note(generation)
+
+    def failed(self, generation: Generation) -> None:
+        """Note that a load failed: whatever it read may mend it."""
+        self._failed = generation
+        self._note(generation)
+
+    def _note(self, generation: Generation) -> None:
+        self._tried.update((file, source.digest) for file, source in generation.sources.items())
+        self.begin()
+
+    # -- compiling -------------------------------------------------------------------------------------------
+
+    def compile(self, changed: Iterable[str]) -> dict[str, BaseException]:
+        """Compile the changed files that are source of user modules; return those that do not compile, and why."""
+        broken: dict[str, BaseException] = {}
+        for file in changed:
+            if is_project_file(file) and self._digest(file) is not None:
+                try:
+                    self._sources.read(file).code()
+                except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+                    broken[file] = error
+                except OSError:
+                    pass  # gone this instant; its import will tell
+        return broken
+
+    @staticmethod
+    def any_needed(generation: Generation, broken: Iterable[str]) -> bool:
+        """Tell whether a loaded generation may import one of the broken files late: its text names the module."""
+        for file in broken:
+            stem = os.path.splitext(os.path.basename(file))[0]
+            name = os.path.basename(os.path.dirname(file)) if stem == "__init__" else stem
+            if any(name.encode() in source.data for source in generation.sources.values()):
+                return True
+        return False
+
+    # -- watching --------------------------------------------------------------------------------------------
+
+    def matter(self, path: str) -> bool:
+        """Tell whether a change of the file *path* can matter: Python source, or an extra file."""
+        if path.endswith((".py", ".pyw")) or path in self._tried:
+            return True
+        return any(path.startswith(os.path.join(folder, "")) for folder in self.options.extra_folders())
+
+    def folders(self, serving: Generation) -> dict[str, bool]:
+        """Return the folders to watch, and whether the folders below each count too."""
+        folders: dict[str, bool] = {}
+        for name, module in _modules_with_files(serving, self._failed):
+            _add_folders(folders, name, module)
+        self._find_strangers(folders)
+        for base in serving.missing | (self._failed.missing if self._failed else set()):
+            folders.setdefault(os.path.dirname(base), False)
+        for folder, deep in self.options.extra_folders().items():
+            folders[folder] = folders.get(folder, False) or deep
+        folders = {folder: deep for folder, deep in folders.items() if os.path.isdir(folder)}
+        covering = tuple(os.path.join(folder, "") for folder, deep in folders.items() if deep)
+        return {folder: deep for folder, deep in folders.items() if not folder.startswith(covering)}
+
+    def _find_strangers(self, folders: dict[str, bool]) -> None:
+        strangers: dict[str, tuple[str, object]] = {}
+        for name, module in list(sys.modules.items()):
+            if type(module) is not RoutedModule and isinstance(module, ModuleType):
+                file = vars(module).get("__file__")
+                if isinstance(file, str) and is_project_file(file):
+                    strangers[file] = self._strangers.get(file) or (name, self._digest(file))
+                    _add_folders(folders, name, file)
+        self._strangers = strangers
+
+
+def _modules_with_files(*several: Generation | None) -> Iterable[tuple[str, str]]:
+    for generation in several:
+        for name, module in list(generation.modules.items()) if generation else ():
+            file = getattr(module, "__file__", None)
+            if file:
+                yield name, file
+
+
+def _add_folders(folders: dict[str, bool], name: str, file: str) -> None:
+    """Add the folders of a module: all of its top-level package, and the one that this lies in."""
+    folder, base = os.path.split(file)
+    depth = name.count(".") + (base.startswith("__init__."))
+    if name != "__main__":
+        for level in range(depth):
+            if level == depth - 1:
+                folders[folder] = True
+            folder = os.path.dirname(folder)
+    folders.setdefault(folder, False)
+    # Changes made through a link's target are seen there only.
+    target = os.path.dirname(os.path.realpath(file))
+    if target != os.path.dirname(file):
+        folders.setdefault(target, False)
+        while folder != os.path.dirname(folder):
+            if os.path.islink(folder):
+                folders.setdefault(os.path.dirname(folder), False)
+            folder = os.path.dirname(folder)
+
+
+def _may_have_run_other_bytes(file: str) -> bool:
+    """Tell whether Python may have run something else than the bytes that *file* holds now.
+
+    That is so if it was written after we were imported, or if the .pyc that Python believes to be up to date
+    (same second, same size) is older than it.
+    """
+    written = os.stat(file).st_mtime_ns
+    if written > IMPORTED_NS:
+        return True
+    try:
+        return os.stat(importlib.util.cache_from_source(file)).st_mtime_ns < written
+    except (OSError, NotImplementedError):
+        return False

@@ -1,0 +1,211 @@
+"""Generations: sets of user modules that are loaded, served and retired together."""
+
+from __future__ import annotations
+
+import functools
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from types import FunctionType, ModuleType
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from ponyreload.errors import Abandoned
+from ponyreload.sources import Source
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+
+    from ponyreload.loading import Load
+
+__all__ = [
+    "MARK",
+    "Generation",
+    "PerGeneration",
+    "active",
+    "calling",
+    "enter",
+    "entered",
+    "entered_generation",
+    "leave",
+    "owner_of",
+    "publish",
+    "published",
+]
+
+T = TypeVar("T")
+
+# In the namespace of each user module: the generation that it belongs to. Code finds its generation through its
+# own globals, so a thread of an old generation, which has no context, still knows where it belongs.
+MARK = "__ponyreload__"
+
+
+class Generation:
+    """One version of the application: its modules, and what they registered.
+
+    Attributes:
+        number: 1 for the modules that Python itself imported, then counting up.
+        modules: The real modules that are complete:  "shop.cart" -> <module>
+        running: Those whose code is being run; their own thread alone may see them:  "shop.api" -> <module>
+        sources: The versions of the files that this generation runs:  "/site/shop/cart.py" -> Source
+        late: Files of modules that were first imported after the publish.
+        missing: Paths, without suffix, of modules that it looked for in vain.
+        unmarked: Names among `modules` that turned out to be no user modules.
+        apps: What fills each slot:  ("middleware", 0) -> <WSGI callable>
+        hooks: Its `on_reload` functions, in the order of registration.
+        contents: What each `PerGeneration` holds for it.
+        leases: Requests that hold it. Guarded by the reloader's lock.
+        load: The attempt that made it; None for generation 1.
+        for_main_thread: Calls that its code made and only the main thread may carry out.
+        event_loop: The asyncio loop that its loading thread was given.
+    """
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.born = time.monotonic()
+        self.modules: dict[str, ModuleType] = {}
+        self.running: dict[str, ModuleType] = {}
+        self.sources: dict[str, Source] = {}
+        self.late: set[str] = set()
+        self.missing: set[str] = set()
+        self.unmarked: set[str] = set()
+        self.apps: dict[object, Any] = {}
+        self.middlewares_made = 0
+        self.hooks: list[Callable[[], object]] = []
+        self.contents: dict[PerGeneration[Any], Any] = {}
+        self.leases = 0
+        self.load: Load | None = None
+        self.for_main_thread: list[Callable[[], object]] = []
+        self.event_loop: AbstractEventLoop | None = None
+        self.published = False
+        self.abandoned = False
+        # Set when the last lease of a superseded generation has ended, or the process ends: parked scripts go on.
+        self.retired = threading.Event()
+        # What a module is run under:  "shop.cart" -> its import lock
+        self.import_locks: dict[str, Any] = {}
+
+    def __repr__(self) -> str:
+        return f"<generation {self.number}>"
+
+    def check(self) -> None:
+        """End the calling load if newer contents have overtaken it."""
+        if self.abandoned:
+            raise Abandoned(f"generation {self.number} was overtaken by newer contents")
+
+
+_entered: ContextVar[Generation | None] = ContextVar("ponyreload", default=None)
+_published: Generation | None = None
+
+
+def publish(generation: Generation | None) -> Generation | None:
+    """Make *generation* the one for code that belongs to none; return the one before. One assignment: atomic."""
+    global _published
+    before, _published = _published, generation
+    if generation is not None:
+        generation.published = True
+    return before
+
+
+@contextmanager
+def entered(generation: Generation | None) -> Iterator[None]:
+    """Run a block with *generation* active in this context (thread or task)."""
+    token = _entered.set(generation)
+    try:
+        yield
+    finally:
+        _entered.reset(token)
+
+
+# The two ends of `entered`, for the request path, where a context manager costs more than the work.
+enter = _entered.set
+leave = _entered.reset
+
+
+def entered_generation() -> Generation | None:
+    """Return the generation of the request or load that this context is part of, or None outside one."""
+    return _entered.get()
+
+
+def calling() -> Generation | None:
+    """Return the generation of the nearest user code on this thread's stack, or None."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        generation = frame.f_globals.get(MARK)
+        if generation is not None:
+            return generation  # type: ignore[no-any-return]
+        frame = frame.f_back  # type: ignore[assignment]
+    return None
+
+
+def active() -> Generation | None:
+    """Return the generation that the calling code runs in; None while autoreload is off.
+
+    That of the request or load it is part of; else that of the nearest user code that called it (a thread that
+    an old generation started); else the published one.
+    """
+    return _entered.get() or calling() or _published
+
+
+def published() -> Generation | None:
+    """Return the generation that serves new requests; None while autoreload is off."""
+    return _published
+
+
+def owner_of(thing: Any) -> Generation | None:
+    """Return the generation whose code *thing* is, or carries: a function, a method, an object with callbacks.
+
+    A user function, a method of a user class, an instance of one, a `functools.partial` of these, and an object of
+    a library that holds one of these as an attribute belong to a generation; all else to none.
+    """
+    for each in (thing, getattr(thing, "__self__", None)):
+        found = _owner_of_code(each)
+        if found is not None:
+            return found
+        for value in list(getattr(each, "__dict__", {}).values()) if not isinstance(each, ModuleType | type) else ():
+            found = _owner_of_code(value)
+            if found is not None:
+                return found
+    return None
+
+
+def _owner_of_code(thing: Any) -> Generation | None:
+    while isinstance(thing, functools.partial):
+        thing = thing.func
+    thing = getattr(thing, "__func__", thing)
+    candidates = [thing]
+    for kind in type(thing).__mro__ if not isinstance(thing, type) else thing.__mro__:
+        candidates += [getattr(value, "__func__", value) for value in vars(kind).values()]
+    for candidate in candidates:
+        namespace = getattr(candidate, "__globals__", None) if isinstance(candidate, FunctionType) else None
+        if namespace is not None and MARK in namespace:
+            return namespace[MARK]  # type: ignore[no-any-return]
+    return None
+
+
+class PerGeneration(Generic[T]):
+    """An object whose contents each generation has for itself.
+
+    What was put in before autoreload was turned on belongs to generation 1. *successor* makes the contents of a
+    later generation; it runs on the first use in that generation. Safe to call from any thread: the one race,
+    two threads of one generation at the first use, is settled by `dict.setdefault`.
+    """
+
+    def __init__(self, first: T, successor: Callable[[], T]) -> None:
+        self._first = first
+        self._successor = successor
+
+    def of(self, generation: Generation | None) -> T:
+        """Return the contents of *generation*; those of the first one while autoreload is off."""
+        if generation is None or generation.number == 1:
+            return self._first
+        try:
+            contents: T = generation.contents[self]
+        except KeyError:
+            contents = generation.contents.setdefault(self, self._successor())
+        return contents
+
+    def get(self) -> T:
+        """Return the contents of the active generation."""
+        return self.of(active())

@@ -1,0 +1,152 @@
+"""Loading: one attempt to make a generation, in a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from types import ModuleType
+
+from ponyreload.errors import Abandoned
+from ponyreload.generations import Generation, entered
+from ponyreload.importing import MAIN, Importer
+from ponyreload.reporting import load_error, say, shown
+
+__all__ = ["Load", "load_of_this_thread"]
+
+# What a main script's module has that its code does not make itself.
+GIVEN_TO_SCRIPT = ("__file__", "__spec__", "__package__", "__loader__", "__cached__", "__builtins__", "__doc__")
+
+
+class Load:
+    """Runs the entry modules into a generation.
+
+    A load is done when its entries have run. The main script counts as run when it has come to its server; there
+    its thread is parked until the generation retires, and then runs the script's remaining lines as its clean-up.
+    """
+
+    def __init__(
+        self,
+        generation: Generation,
+        entries: Sequence[str],
+        script: ModuleType | None,
+        importer: Importer,
+        before: Callable[[], object],
+        when_done: threading.Condition,
+    ) -> None:
+        self.generation = generation
+        self.error: BaseException | None = None
+        self.done = False
+        self.started = time.monotonic()
+        self._entries = entries
+        self._script = script
+        self._importer = importer
+        self._before = before
+        self._when_done = when_done
+        self._thread = LoadThread(self, self._run)
+        generation.load = self
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def park(self) -> None:
+        """Hold the calling thread at its server until the generation retires; the load is done.
+
+        Raises:
+            Abandoned: Newer contents overtook the load, so it will never be served.
+        """
+        self._finish(None)
+        self.generation.retired.wait()
+        self.generation.check()
+
+    def abandon(self) -> None:
+        """End the load without a result, at its next import or where it is parked. Code between runs on."""
+        self.generation.abandoned = True
+        self.generation.retired.set()
+
+    def join(self, timeout: float) -> bool:
+        """Wait for the thread to end; tell whether it did."""
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def where(self) -> str:
+        """Tell which line of the user's code the load is at."""
+        frame = sys._current_frames().get(self._thread.ident or 0)
+        while frame is not None:
+            if frame.f_code.co_filename in self.generation.sources:
+                return f"{shown(frame.f_code.co_filename)}:{frame.f_lineno}"
+            frame = frame.f_back
+        return "no line of a user module"
+
+    def _run(self) -> None:
+        with entered(self.generation):
+            try:
+                self._give_event_loop()
+                self._before()
+                if self._script is not None:
+                    self._run_script(self._script)
+                for name in self._entries:
+                    self._importer.require(self.generation, name)
+            except BaseException as error:  # a Ctrl-C from the keyboard reaches the main thread only
+                self._finish(error)
+            else:
+                self._finish(None)
+
+    def _run_script(self, first: ModuleType) -> None:
+        """Run the main script as ``__main__``, up to its server; after that, its clean-up."""
+        module = ModuleType(MAIN)
+        namespace = vars(module)
+        namespace.update((key, vars(first)[key]) for key in GIVEN_TO_SCRIPT if key in vars(first))
+        self._importer.run_main(self.generation, module)
+
+    def _give_event_loop(self) -> None:
+        """Let `asyncio.get_event_loop` at module level find a loop, as it does on the main thread."""
+        if "asyncio" in sys.modules and sys.version_info < (3, 14):
+            self.generation.event_loop = asyncio.new_event_loop()
+            asyncio.set_event_loop(self.generation.event_loop)
+
+    def _finish(self, error: BaseException | None) -> None:
+        with self._when_done:
+            if not self.done:
+                self.error, self.done = error, True
+                self._when_done.notify_all()
+                return
+        if error is not None and not isinstance(error, SystemExit | Abandoned):
+            report = load_error(self.generation, self.generation.number, error)
+            say(f"clean-up of generation {self.generation.number} failed:\n{report.details}", logging.ERROR)
+
+
+class LoadThread(threading.Thread):
+    """A thread that the process does not wait for, but whose own threads it does wait for, as for a script's.
+
+    A load may never end, so its thread is a daemon. Threads inherit that from the one that makes them, and those
+    of a script's first run, made on the main thread, are none.
+    """
+
+    _runs = False
+
+    def __init__(self, load: Load, run: Callable[[], None]) -> None:
+        super().__init__(target=run, name=f"ponyreload generation {load.generation.number}", daemon=True)
+        self.load = load
+
+    def run(self) -> None:
+        self._runs = True
+        super().run()
+
+    @property
+    def daemon(self) -> bool:
+        return not (self._runs and threading.get_ident() == self.ident)
+
+    @daemon.setter
+    def daemon(self, value: bool) -> None:  # noqa: ARG002 - the base class's
+        raise RuntimeError("a load's thread is always a daemon")
+
+
+def load_of_this_thread() -> Load | None:
+    """Return the load whose own thread is calling: its main script, before, at or after its server."""
+    thread = threading.current_thread()
+    return thread.load if isinstance(thread, LoadThread) else None

@@ -1,0 +1,135 @@
+"""The middleware: each WSGI request runs on one generation, from its first line to the last byte of its answer."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from ponyreload.generations import Generation, active, enter, entered_generation, leave
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+    from ponyreload.reloader import Reloader
+
+__all__ = ["LeasedBody", "Slot", "resolve"]
+
+
+class Slot:
+    """One WSGI application as a server holds it; each generation fills it with its own object.
+
+    Args:
+        reloader: Gives the leases.
+        key: What tells this slot from others, the same in each generation.
+        name: How messages call it.
+        shared_app: Serves each generation that does not fill the slot, if there is one.
+    """
+
+    def __init__(self, reloader: Reloader, key: object, name: str, shared_app: WSGIApplication | None) -> None:
+        self._reloader = reloader
+        self._key = key
+        self._name = name
+        self._shared_app = shared_app
+        # Whether a server calls it itself, and not a framework within a request.
+        self._is_outermost = False
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        held = entered_generation()
+        if held is not None:
+            return self._app(held)(environ, start_response)
+        self._is_outermost = True
+        generation = self._reloader.lease()
+        token = enter(generation)
+        try:
+            body = self._app(generation)(environ, start_response)
+        except BaseException:
+            self._reloader.release(generation)
+            raise
+        finally:
+            leave(token)
+        # The server may treat these in its own way, so they stay as they are; no code of the application is to run.
+        if type(body) in (list, tuple) or _is_file(body, environ):
+            self._reloader.release(generation)
+            return body
+        return LeasedBody(body, generation, self._reloader)
+
+    def check(self, generation: Generation) -> None:
+        """Raise LookupError if a server holds this slot, and *generation* leaves it empty."""
+        if self._is_outermost:
+            self._app(generation)
+
+    def _app(self, generation: Generation) -> WSGIApplication:
+        app = generation.apps.get(self._key, self._shared_app)
+        if app is None:
+            message = f"generation {generation.number} makes no application for {self._name}, which a server holds"
+            raise LookupError(f"{message}; make one there again, or restart the process")
+        return app  # type: ignore[no-any-return]
+
+
+class LeasedBody:
+    """A response body that runs on the generation of its request, and gives the lease back when it is closed."""
+
+    def __init__(self, body: Iterable[bytes], generation: Generation, reloader: Reloader) -> None:
+        self._body = body
+        self._generation: Generation | None = generation
+        self._reloader = reloader
+        token = enter(generation)
+        try:
+            self._parts = iter(body)
+        except BaseException:
+            self._release()
+            raise
+        finally:
+            leave(token)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        token = enter(self._generation)
+        try:
+            return next(self._parts)
+        finally:
+            leave(token)
+
+    def close(self) -> None:
+        """Close the application's body, and let go of the generation; the server calls this once."""
+        token = enter(self._generation)
+        try:
+            close = getattr(self._body, "close", None)
+            if close is not None:
+                close()
+        finally:
+            leave(token)
+            self._release()
+
+    def __del__(self) -> None:
+        # A server that lost its client may drop the body without closing it.
+        self._release()
+
+    def _release(self) -> None:
+        generation, self._generation = getattr(self, "_generation", None), None
+        if generation is not None:
+            self._reloader.release(generation)
+
+
+def _is_file(body: object, environ: WSGIEnvironment) -> bool:
+    wrapper = environ.get("wsgi.file_wrapper")
+    return isinstance(wrapper, type) and isinstance(body, wrapper)
+
+
+def resolve(spec: str) -> Any:
+    """Return the object that an import string such as ``"shop.wsgi:app"`` names.
+
+    Raises:
+        ImportError, AttributeError: As importing does.
+    """
+    name, _, path = spec.partition(":")
+    found: Any = importlib.import_module(name)
+    generation = active()
+    if generation is not None:
+        found = generation.modules.get(name, found)
+    for part in path.split("."):
+        found = getattr(found, part)
+    return found

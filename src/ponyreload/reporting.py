@@ -1,0 +1,83 @@
+"""Reporting: what the developer reads, in the log or on stderr."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Iterable
+
+from ponyreload import marking
+from ponyreload.errors import LoadError
+from ponyreload.generations import Generation, entered
+
+__all__ = ["listed", "load_error", "logger", "say", "shown"]
+
+logger = logging.getLogger("ponyreload")
+
+
+def say(text: str, level: int = logging.INFO) -> None:
+    """Log *text*; write it to stderr if logging is not configured, so that a reload is never silent."""
+    if logger.hasHandlers():
+        logger.log(level, text)
+    elif level >= (logger.level or logging.INFO) and not logger.disabled:
+        # Not logging.lastResort: that one keeps quiet about everything below WARNING.
+        record = logger.makeRecord(logger.name, level, __file__, 0, text, (), None)
+        logging.StreamHandler(sys.stderr).handle(record)
+
+
+def shown(file: str) -> str:
+    """Return *file* as the developer knows it: relative where it lies below the current folder."""
+    try:
+        relative = os.path.relpath(file)
+    except (ValueError, OSError):  # another drive; a current folder that is gone
+        return file
+    return file if relative.startswith("..") else relative
+
+
+def listed(files: Iterable[str], most: int = 3) -> str:
+    """Return a short list of files, or their number if there are many."""
+    names = sorted(map(shown, files))
+    return ", ".join(names) if len(names) <= most else f"{len(names)} files"
+
+
+def load_error(generation: Generation, serving: int, reason: BaseException) -> LoadError:
+    """Build the report of a failed load, with the traceback cut to the user's own frames."""
+    with entered(generation):  # so that the lines shown are those that ran
+        cut = traceback.TracebackException.from_exception(reason)
+        _cut(cut, generation, set())
+        details = "".join(cut.format()).rstrip()
+    file, line = None, None
+    if isinstance(reason, SyntaxError) and reason.filename and os.path.isabs(reason.filename):
+        file, line = reason.filename, reason.lineno
+    elif isinstance(cut.stack, list) and cut.stack:
+        file, line = cut.stack[-1].filename, cut.stack[-1].lineno
+    place = "" if file is None else f"{shown(file)}:{line}"
+    _drop_frames(reason)
+    return LoadError(
+        number=generation.number, serving=serving, reason=reason, file=file, line=line, place=place, details=details
+    )
+
+
+def _cut(report: traceback.TracebackException, generation: Generation, seen: set[int]) -> None:
+    """Keep the user's frames of a traceback and of those that it was raised from."""
+    if id(report) in seen:
+        return
+    seen.add(id(report))
+    own = [
+        frame
+        for frame in report.stack
+        if frame.filename in generation.sources or marking.is_project_file(os.path.abspath(frame.filename))
+    ]
+    report.stack[:] = own
+    for other in (report.__cause__, report.__context__):
+        if other is not None:
+            _cut(other, generation, seen)
+
+
+def _drop_frames(error: BaseException | None) -> None:
+    """Let go of the frames, and so of the generation that failed; the text of the traceback has been made."""
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__

@@ -1,0 +1,101 @@
+"""Sources: the bytes of files, their hashes, and the code objects compiled from just those bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import threading
+import time
+from types import CodeType
+from typing import Any
+
+__all__ = ["Source", "Sources"]
+
+# (mtime in ns, ctime in ns, size in bytes, inode): while it is the same, and not young, so are the contents.
+Signature = tuple[int, int, int, int]
+
+# A file may change twice within one tick of its clock (4 ms on Linux, 2 s on FAT). If it was read this soon
+# after its last change, an equal signature proves nothing, and the bytes are read again.
+YOUNG_NS = 2_000_000_000
+
+
+class Source:
+    """One version of one file. Immutable, but for the code object that is made when it is first needed."""
+
+    __slots__ = ("_code", "_lines", "data", "digest", "file")
+
+    def __init__(self, file: str, data: bytes) -> None:
+        self.file = file
+        self.data = data
+        self.digest = hashlib.blake2b(data, digest_size=16).digest()
+        self._code: CodeType | None = None
+        self._lines: list[str] | None = None
+
+    def code(self, loader: Any = None) -> CodeType:
+        """Return the code object of these bytes; never one from a .pyc file.
+
+        Args:
+            loader: The module's loader. One with its own `source_to_code` (an import hook such as
+                typeguard's) compiles in its own way.
+
+        Raises:
+            SyntaxError, ValueError, UnicodeDecodeError: As the compiler does.
+        """
+        if self._code is None:
+            compiler = getattr(loader, "source_to_code", None)
+            if compiler is None:
+                self._code = compile(self.data, self.file, "exec", dont_inherit=True)
+            else:
+                self._code = compiler(self.data, self.file)
+        return self._code
+
+    def lines(self) -> list[str]:
+        """Return the text of this version, as `linecache` gives it."""
+        if self._lines is None:
+            try:
+                self._lines = importlib.util.decode_source(self.data).splitlines(keepends=True)
+            except (SyntaxError, UnicodeDecodeError):
+                self._lines = []
+        return self._lines
+
+
+class Sources:
+    """The newest known version of each file.
+
+    Safe to call from any thread: ``_lock`` protects the table; files are read outside it.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        # file -> its version, its signature when that was read, and whether it was young then:
+        #   "/site/shop/cart.py" -> (Source, (…), False)
+        self._known: dict[str, tuple[Source, Signature, bool]] = {}
+
+    def read(self, file: str) -> Source:
+        """Return the version of *file* that is on disk now; unchanged contents give the same `Source` as before.
+
+        Raises:
+            OSError: The file cannot be read.
+        """
+        # The signature is taken before the bytes: if the file changes between the two, the next look sees a
+        # signature that differs, and reads again.
+        status = os.stat(file)
+        signature = (status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino)
+        known = self._known.get(file)
+        if known is not None and known[1] == signature and not known[2]:
+            return known[0]
+        young = time.time_ns() - max(signature[:2]) < YOUNG_NS
+        with open(file, "rb") as stream:
+            data = stream.read()
+        with self._lock:
+            known = self._known.get(file)
+            source = known[0] if known is not None and known[0].data == data else Source(file, data)
+            self._known[file] = (source, signature, young)
+        return source
+
+    def keep_only(self, files: set[str]) -> None:
+        """Forget every file that is not in *files*."""
+        with self._lock:
+            for file in self._known.keys() - files:
+                del self._known[file]

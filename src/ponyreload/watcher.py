@@ -1,0 +1,117 @@
+"""The watcher: tells that something changed in a set of folders. What changed, the contents tell."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from watchdog.events import FileSystemEvent
+    from watchdog.observers.api import BaseObserver, ObservedWatch
+
+__all__ = ["Watcher", "events_arrive"]
+
+# File systems whose changes are made elsewhere, so that this machine's kernel does not see them.
+REMOTE = ("nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "vboxsf", "prl_fs", "drvfs")
+REMOTE_FUSE = ("fuse.sshfs", "fuse.grpcfuse", "fuse.osxfs", "fuse.vmhgfs-fuse", "fuse.rclone", "fuse.s3fs")
+
+# A file that is written in place is seen empty first. Where the end of the writing is told (Linux), it is waited
+# for, up to this long; elsewhere the next event, up to the shorter time.
+WRITING_SECONDS = 0.05 if sys.platform == "linux" else 0.01
+
+
+class Watcher:
+    """Watches folders with the operating system's own events; sleeps while nothing happens.
+
+    Args:
+        touched: Called from a watcher thread, with the seconds after which it is worth to look at the files.
+        matters: Tells whether a change of a file of this path can matter.
+    """
+
+    def __init__(self, touched: Callable[[float], object], matters: Callable[[str], bool]) -> None:
+        self._touched = touched
+        self._matters = matters
+        self._observer: BaseObserver | None = None
+        # folder -> what watches it, its inode then, and whether the folders below it count too.
+        self._watched: dict[str, tuple[ObservedWatch, int, bool]] = {}
+
+    def watch(self, folders: Mapping[str, bool]) -> bool:
+        """Watch exactly these folders: folder -> whether the folders below it count too.
+
+        Returns:
+            Whether any is watched newly, so that what changed in it before went unseen.
+
+        Raises:
+            OSError: The system has no more watches to give.
+        """
+        from watchdog.observers import Observer  # here: `import ponyreload` is to import no watcher
+
+        if self._observer is None:
+            self._observer = Observer()
+            self._observer.start()
+        for folder, (watch, inode, deep) in list(self._watched.items()):
+            # A folder that was deleted and made again is another one, and the old watch is blind to it.
+            if folders.get(folder) is not deep or _inode(folder) != inode:
+                self._observer.unschedule(watch)
+                del self._watched[folder]
+        more = False
+        for folder, deep in folders.items():
+            if folder not in self._watched and (inode := _inode(folder)):
+                watch = self._observer.schedule(self, folder, recursive=deep, event_filter=_interesting())  # type: ignore[arg-type]
+                self._watched[folder] = (watch, inode, deep)
+                more = True
+        return more
+
+    def dispatch(self, event: FileSystemEvent) -> None:
+        """Take an event; watchdog calls this on its own thread."""
+        if event.is_directory:
+            # A folder is "modified" by whatever happens in it, and that has an event of its own.
+            if event.event_type != "modified":
+                self._touched(WRITING_SECONDS)
+        elif self._matters(os.fsdecode(event.src_path)) or (
+            event.dest_path and self._matters(os.fsdecode(event.dest_path))
+        ):
+            self._touched(WRITING_SECONDS if event.event_type in ("modified", "created") else 0)
+
+    def stop(self) -> None:
+        """End the threads. Safe to call twice."""
+        observer, self._observer = self._observer, None
+        self._watched.clear()
+        if observer is not None:
+            observer.stop()
+            observer.join()
+
+
+def _interesting() -> list[type[Any]]:
+    """Return the events that can tell of new contents; not those of reading, which loading itself would cause."""
+    from watchdog import events
+
+    kinds = [events.FileModifiedEvent, events.FileClosedEvent, events.FileCreatedEvent, events.FileMovedEvent]
+    kinds += [events.FileDeletedEvent, events.DirCreatedEvent, events.DirMovedEvent, events.DirDeletedEvent]
+    return kinds
+
+
+def _inode(folder: str) -> int:
+    """Return the inode of a folder that is there; 0 if there is none."""
+    try:
+        return os.stat(folder).st_ino or 1 if os.path.isdir(folder) else 0
+    except OSError:
+        return 0
+
+
+def events_arrive(folder: str, mounts: str = "/proc/self/mounts") -> bool:
+    """Tell whether changes in *folder* make events: not where another machine makes the changes."""
+    try:
+        with open(mounts, encoding="utf-8", errors="replace") as table:
+            rows = [line.split()[1:3] for line in table]
+    except OSError:
+        return True  # no such table here: not Linux
+    folder = os.path.join(os.path.realpath(folder), "")
+    best = ("", "")
+    for place, kind in rows:
+        place = os.path.join(place.replace("\\040", " "), "")
+        if folder.startswith(place) and len(place) >= len(best[0]):
+            best = (place, kind)
+    return best[1] not in REMOTE + REMOTE_FUSE
