@@ -1,0 +1,124 @@
+"""Live servers: a real process, asked through a real socket."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Answer(NamedTuple):
+    """What a server answered."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        return self.body.decode("utf-8")
+
+
+class Live:
+    """A server process that listens on a port of its own. A context manager: leaving the block ends it."""
+
+    def __init__(self, command: Sequence[str], folder: Path, environment: Mapping[str, str], ready: str) -> None:
+        self.port = free_port()
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
+        self.process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env={**environment, "PORT": str(self.port)},
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+        )
+        self.wait_until(lambda: self._answers(ready), f"an answer at {ready}", 30)
+
+    def __enter__(self) -> Live:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self.process.poll() is None:
+            self.stop()
+        self._log.close()
+
+    @property
+    def log(self) -> str:
+        """Everything that the process has written."""
+        return os.pread(self._log.fileno(), 10_000_000, 0).decode("utf-8", "replace")
+
+    def ask(
+        self, path: str = "/", method: str = "GET", body: bytes | None = None, timeout: float = 20, **headers: str
+    ) -> Answer:
+        """Make one request on a connection of its own."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        try:
+            connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
+            response = connection.getresponse()
+            return Answer(response.status, dict(response.getheaders()), response.read())
+        finally:
+            connection.close()
+
+    def get(self, path: str = "/", **headers: str) -> str:
+        """The text of the answer to a GET, which has to be a 200."""
+        answer = self.ask(path, **headers)
+        assert answer.status == 200, f"{path}: {answer.status}\n{answer.text}\n--- log\n{self.log}"
+        return answer.text
+
+    def open(self, path: str) -> http.client.HTTPResponse:
+        """Start a GET, and return the response with its body unread; the caller closes it."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection.request("GET", path)
+        return connection.getresponse()
+
+    def wait_for(self, path: str, expected: str, seconds: float = 10) -> None:
+        """Ask *path* until its text is *expected*."""
+        self.wait_until(lambda: self.ask(path).text == expected, f"{expected!r} at {path}", seconds)
+
+    def wait_for_log(self, text: str, seconds: float = 10) -> None:
+        """Wait until the process has written *text*."""
+        self.wait_until(lambda: text in self.log, f"{text!r} in the log", seconds)
+
+    def wait_until(self, condition: Callable[[], bool], what: str, seconds: float = 10) -> None:
+        """Wait until *condition* holds; fail with the log if it does not in so many seconds, or the process ends."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            if self.process.poll() is not None:
+                raise AssertionError(f"the server ended with {self.process.returncode}\n--- log\n{self.log}")
+            if time.monotonic() > deadline:
+                raise AssertionError(f"no {what} in {seconds} s\n--- log\n{self.log}")
+            time.sleep(0.005)  # between two looks at another process, which cannot tell us
+
+    def stop(self, how: int = signal.SIGTERM, seconds: float = 15) -> int:
+        """Send a signal, and return the exit status."""
+        self.process.send_signal(how)
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            log = self.log
+            self.process.kill()
+            self.process.wait()
+            raise AssertionError(f"the server did not end in {seconds} s\n--- log\n{log}") from None
+
+    def _answers(self, path: str) -> bool:
+        try:
+            self.ask(path)
+        except OSError:
+            return False
+        return True
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
