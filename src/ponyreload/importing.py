@@ -51,8 +51,6 @@ class Importer:
         # Modules that a generation loaded and that turned out to be system modules, while older generations
         # still have them as user modules:  "shop.const" -> <module>
         self._kept_as_system: dict[str, ModuleType] = {}
-        # Marked modules that cannot be reloaded, and their files:  "shop" -> "/site/shop.egg/shop.pyc"
-        self.refused: dict[str, str | None] = {}
         self._generations: Callable[[], Iterable[Generation]] = tuple
         # What to call once a system module has been imported:  "cherrypy" -> <function>
         self.call_after_import: dict[str, Callable[[], object]] = {}
@@ -237,8 +235,7 @@ class Importer:
                 namespace = _namespace_of(name, standing)
                 # A module that stands under a second name is adopted under its own.
                 if marking.is_user(name, namespace, self._is_included) and namespace.get("__name__") == name:
-                    if name != MAIN and not _has_source(namespace):
-                        self.refused.setdefault(name, namespace.get("__file__"))
+                    if not _has_source(name, namespace):
                         continue
                     namespace[MARK] = generation
                     generation.modules[name] = standing
@@ -249,6 +246,16 @@ class Importer:
             for name, standing in generation.modules.items():
                 self._settle(generation, _namespace_of(name, standing))
         return new
+
+    def find_unreadable(self) -> dict[str, object]:
+        """Return the marked modules that cannot be reloaded, and their files: "shop" -> "/site/shop.egg/shop.pyc"."""
+        found = {}
+        for name, standing in list(sys.modules.items()):
+            if type(standing) is not RoutedModule:
+                namespace = _namespace_of(name, standing)
+                if marking.own_word(namespace) and not _has_source(name, namespace):
+                    found[name] = namespace.get("__file__")
+        return found
 
     def _reroute_holders(self, generation: Generation, names: Iterable[str]) -> None:
         """Give the project's system modules, and packages that are system modules, routed modules for real ones.
@@ -504,9 +511,10 @@ def note_missing(generation: Generation, name: str, path: Iterable[str] | None) 
             generation.missing.add(base)
 
 
-def _has_source(namespace: Mapping[str, Any]) -> bool:
+def _has_source(name: str, namespace: Mapping[str, Any]) -> bool:
+    """Tell whether a module can be run again: not out of a zip archive, or where there is bytecode only."""
     file = namespace.get("__file__")
-    return isinstance(file, str) and file.endswith((".py", ".pyw")) and os.path.isfile(file)
+    return isinstance(file, str) and (name == MAIN or file.endswith((".py", ".pyw"))) and os.path.isfile(file)
 
 
 def _namespace_of(name: str, standing: Any) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from ponyreload.loading import Load
 from ponyreload.mainthread import MainThread
 from ponyreload.middleware import Slot
 from ponyreload.options import Options
-from ponyreload.reporting import listed, load_error, say
+from ponyreload.reporting import listed, load_error, say, shown
 from ponyreload.sources import Sources
 from ponyreload.watcher import Watcher, events_arrive
 
@@ -73,6 +73,7 @@ class Reloader:
         self._stopping = False
         self._look_at: float | None = None  # when to look at the files next, on the monotonic clock
         self._polling: float | None = None  # seconds between looks, where events do not arrive
+        self._told_of: set[str] = set()
         self._asked = 0  # how many calls of reload() there were, and up to which they are answered
         self._answered = 0
         self._collect_at: float | None = None
@@ -296,6 +297,7 @@ class Reloader:
         while True:
             with self._lock:
                 self._look_at = None if self._polling is None else time.monotonic() + self._polling
+            self._tell_of_strangers()
             changed |= self._files.changes(self._current)
             if not changed and not force:
                 break
@@ -472,8 +474,23 @@ class Reloader:
         generation.hooks.clear()
         generation.contents.clear()
 
+    def _tell_of_strangers(self) -> None:
+        """Say of each of the project's system modules that has changed that it will not be reloaded."""
+        for name, file in self._files.changed_strangers():
+            what = f"{shown(file)} changed, but {name} is no user module: only a restart brings it in"
+            say(f'{what}; mark it with "from ponyreload import *" to have it reloaded after that', logging.WARNING)
+
+    def _tell_of_unreadable(self) -> None:
+        """Say of each marked module that has no source file why it will not be reloaded; once."""
+        for name, file in self._importer.find_unreadable().items():
+            if name not in self._told_of:
+                self._told_of.add(name)
+                why = f"{name} is marked, but has no source file that can be read again ({file})"
+                say(f"{why}: it stays as it is; unpack the archive that holds it to have it reloaded", logging.WARNING)
+
     def _watch(self) -> None:
         """Watch the folders of what serves, and of what failed to."""
+        self._tell_of_unreadable()
         folders = self._files.folders(self._current)
         self._polling = self._files.options.poll_seconds
         if self._polling is None and not all(map(events_arrive, folders)):
