@@ -7,10 +7,10 @@ from ponyreload.errors import LoadError
 from ponyreload.hooks import on_reload
 from ponyreload.marking import star_mark
 
-__all__ = ["USE_AUTORELOAD", "AutoreloadMiddleware", "LoadError", "generation", "on_reload", "use_autoreload"]
+# In the order of `dir`.
+__all__ = ["AutoreloadMiddleware", "LoadError", "USE_AUTORELOAD", "generation", "on_reload", "use_autoreload"]  # noqa: RUF022
 
 USE_AUTORELOAD: bool
-
 
 __getattr__ = star_mark(__name__)
 

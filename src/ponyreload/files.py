@@ -60,7 +60,7 @@ class Files:
     def changes(self, serving: Generation) -> set[str]:
         """Return the files whose contents differ from those last tried; from now on these count as tried."""
         state = self._state(serving, self._failed)
-        changed = self._difference(state, serving)
+        changed = self._difference(state, _digests(serving) | self._tried)
         # A file that is gone from the state (an extra file that was deleted) has changed too.
         gone = {file for file, value in self._tried.items() if file not in state and value not in (None, False)}
         self._tried = state
@@ -68,7 +68,10 @@ class Files:
 
     def differ(self, serving: Generation, loading: Generation | None = None) -> bool:
         """Tell whether there are contents that the last load has not seen."""
-        return bool(self._difference(self._state(serving, loading or self._failed), loading or serving))
+        known = _digests(serving) | self._tried
+        if loading is not None:
+            known |= _digests(loading)
+        return bool(self._difference(self._state(serving, loading or self._failed), known))
 
     def are_as_served(self, serving: Generation) -> bool:
         """Tell whether the files hold again just what *serving* was loaded from."""
@@ -76,16 +79,16 @@ class Files:
             self._digest(file) != source.digest for file, source in serving.sources.items()
         )
 
-    def _difference(self, state: State, generation: Generation) -> set[str]:
-        known: State = {file: source.digest for file, source in generation.sources.items()} | self._tried
+    @staticmethod
+    def _difference(state: State, known: State) -> set[str]:
         # False, no module there, is as good as None, no file there.
         return {file for file, value in state.items() if (known.get(file) or None) != (value or None)}
 
     def _state(self, serving: Generation, other: Generation | None) -> State:
-        files = set(serving.sources)
+        files = set(_digests(serving))
         missing = set(serving.missing)
         if other is not None:
-            files.update(other.sources)
+            files |= _digests(other).keys()
             missing |= other.missing
         state: State = {file: self._digest(file) for file in files | self.options.find_extra_files()}
         state.update((base, os.path.exists(base + ".py") or os.path.isdir(base)) for base in missing)
@@ -120,7 +123,7 @@ class Files:
         self._note(generation)
 
     def _note(self, generation: Generation) -> None:
-        self._tried.update((file, source.digest) for file, source in generation.sources.items())
+        self._tried |= _digests(generation)
         self.begin()
 
     # -- compiling -------------------------------------------------------------------------------------------
@@ -179,6 +182,10 @@ class Files:
                     strangers[file] = self._strangers.get(file) or (name, self._digest(file))
                     _add_folders(folders, name, file)
         self._strangers = strangers
+
+
+def _digests(generation: Generation) -> State:
+    return {file: source.digest for file, source in list(generation.sources.items())}
 
 
 def _modules_with_files(*several: Generation | None) -> Iterable[tuple[str, str]]:

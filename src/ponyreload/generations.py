@@ -90,9 +90,10 @@ class Generation:
         return f"<generation {self.number}>"
 
     def check(self) -> None:
-        """End the calling load if newer contents have overtaken it."""
+        """Raise, if this generation will never be served: in its own load to end that, elsewhere an ImportError."""
         if self.abandoned:
-            raise Abandoned(f"generation {self.number} was overtaken by newer contents")
+            in_load = self.load is not None and self.load.thread is threading.current_thread()
+            raise (Abandoned if in_load else ImportError)(f"generation {self.number} was given up")
 
 
 _entered: ContextVar[Generation | None] = ContextVar("ponyreload", default=None)

@@ -204,9 +204,16 @@ class Importer:
             _plain_import(name)
             return self.real(generation, sys.modules[name])
 
-    def run_main(self, generation: Generation, module: ModuleType) -> None:
-        """Run the main script's code in *module*. Returns when the script ends, which may be long after it serves."""
+    def run_main(self, generation: Generation, given: Mapping[str, Any]) -> None:
+        """Run the main script. Returns when the script ends, which may be long after it serves.
+
+        Args:
+            generation: The generation to run it in.
+            given: What the script's module has that its code does not make itself, ``__file__`` among it.
+        """
+        module = ModuleType(MAIN)
         namespace = vars(module)
+        namespace.update(given)
         namespace[MARK] = generation
         # Complete from the start: another thread must never wait for a script that is parked at its server.
         generation.modules[MAIN] = module

@@ -12,7 +12,7 @@ from types import ModuleType
 
 from ponyreload.errors import Abandoned
 from ponyreload.generations import Generation, entered
-from ponyreload.importing import MAIN, Importer
+from ponyreload.importing import Importer
 from ponyreload.reporting import load_error, say, shown
 
 __all__ = ["Load", "load_of_this_thread"]
@@ -41,17 +41,18 @@ class Load:
         self.error: BaseException | None = None
         self.done = False
         self.started = time.monotonic()
-        self._entries = entries
-        self._script = script
-        self._importer = importer
-        self._before = before
         self._when_done = when_done
-        self._thread = LoadThread(self, self._run)
+        self._importer = importer
+        self._entries = entries
+        # Both are of the generation before, which the thread must not hold: it may be parked for long.
+        self._script: ModuleType | None = script
+        self._before: Callable[[], object] | None = before
+        self.thread = LoadThread(self)
         generation.load = self
 
     def start(self) -> None:
         """Start the thread."""
-        self._thread.start()
+        self.thread.start()
 
     def park(self) -> None:
         """Hold the calling thread at its server until the generation retires; the load is done.
@@ -61,7 +62,8 @@ class Load:
         """
         self._finish(None)
         self.generation.retired.wait()
-        self.generation.check()
+        if self.generation.abandoned:
+            raise Abandoned(f"generation {self.generation.number} was given up")
 
     def abandon(self) -> None:
         """End the load without a result, at its next import or where it is parked. Code between runs on."""
@@ -70,38 +72,36 @@ class Load:
 
     def join(self, timeout: float) -> bool:
         """Wait for the thread to end; tell whether it did."""
-        self._thread.join(timeout)
-        return not self._thread.is_alive()
+        self.thread.join(timeout)
+        return not self.thread.is_alive()
 
     def where(self) -> str:
         """Tell which line of the user's code the load is at."""
-        frame = sys._current_frames().get(self._thread.ident or 0)
+        frame = sys._current_frames().get(self.thread.ident or 0)
         while frame is not None:
             if frame.f_code.co_filename in self.generation.sources:
                 return f"{shown(frame.f_code.co_filename)}:{frame.f_lineno}"
             frame = frame.f_back
         return "no line of a user module"
 
-    def _run(self) -> None:
+    def run(self) -> None:
+        """Do the load; this is what its thread runs."""
         with entered(self.generation):
             try:
                 self._give_event_loop()
-                self._before()
-                if self._script is not None:
-                    self._run_script(self._script)
+                if self._before is not None:
+                    self._before()
+                given = vars(self._script) if self._script is not None else None
+                self._before = self._script = None
+                if given is not None:
+                    given = {key: given[key] for key in GIVEN_TO_SCRIPT if key in given}
+                    self._importer.run_main(self.generation, given)
                 for name in self._entries:
                     self._importer.require(self.generation, name)
             except BaseException as error:  # a Ctrl-C from the keyboard reaches the main thread only
                 self._finish(error)
             else:
                 self._finish(None)
-
-    def _run_script(self, first: ModuleType) -> None:
-        """Run the main script as ``__main__``, up to its server; after that, its clean-up."""
-        module = ModuleType(MAIN)
-        namespace = vars(module)
-        namespace.update((key, vars(first)[key]) for key in GIVEN_TO_SCRIPT if key in vars(first))
-        self._importer.run_main(self.generation, module)
 
     def _give_event_loop(self) -> None:
         """Let `asyncio.get_event_loop` at module level find a loop, as it does on the main thread."""
@@ -129,13 +129,13 @@ class LoadThread(threading.Thread):
 
     _runs = False
 
-    def __init__(self, load: Load, run: Callable[[], None]) -> None:
-        super().__init__(target=run, name=f"ponyreload generation {load.generation.number}", daemon=True)
+    def __init__(self, load: Load) -> None:
+        super().__init__(name=f"ponyreload generation {load.generation.number}", daemon=True)
         self.load = load
 
     def run(self) -> None:
         self._runs = True
-        super().run()
+        self.load.run()
 
     @property
     def daemon(self) -> bool:

@@ -6,7 +6,8 @@ from ponyreload import AutoreloadMiddleware, LoadError, generation, on_reload, u
 from ponyreload.marking import star_mark
 from ponyreload.pages import http
 
-__all__ = ["USE_AUTORELOAD", "AutoreloadMiddleware", "LoadError", "generation", "http", "on_reload", "use_autoreload"]
+# In the order of `dir`.
+__all__ = ["AutoreloadMiddleware", "LoadError", "USE_AUTORELOAD", "generation", "http", "on_reload", "use_autoreload"]  # noqa: RUF022
 
 USE_AUTORELOAD: bool
 

@@ -6,7 +6,6 @@ import functools
 import os
 import site
 import sys
-import sysconfig
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -56,11 +55,11 @@ def star_mark(module: str) -> Callable[[str], Any]:
 @functools.cache
 def library_folders() -> tuple[str, ...]:
     """Return the folders that hold the standard library and installed packages, each with a separator at its end."""
-    paths = sysconfig.get_paths()
-    found = [paths[key] for key in ("stdlib", "platstdlib", "purelib", "platlib")]
+    # Not from sysconfig, which would import a large module of build settings to tell the same.
+    found = [os.path.dirname(os.__file__)]
     found += site.getsitepackages() if hasattr(site, "getsitepackages") else []
     found += [site.getusersitepackages()] if hasattr(site, "getusersitepackages") else []
-    # /usr/lib/python3 holds Debian's dist-packages, which sysconfig does not name in a virtual environment.
+    # /usr/lib/python3 holds Debian's dist-packages, which a virtual environment does not name.
     found += ["/usr/lib/python3"] if os.name == "posix" else []
     folders = {os.path.join(os.path.abspath(path), "") for path in found}
     return tuple(sorted(folders | {os.path.join(os.path.realpath(path), "") for path in found}))

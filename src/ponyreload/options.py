@@ -40,7 +40,8 @@ class Options:
                 raise ValueError(f"include= takes importable names such as 'shop' or 'lib.prices', not {name!r}")
         files = _listed("extra_files", extra_files, "paths and globs", "extra_files=('shop.toml', 'pages/**/*.html')")
         for file in files:
-            if not isinstance(file, str | os.PathLike) or not os.fspath(file):
+            path = os.fspath(file) if isinstance(file, str | os.PathLike) else None
+            if not isinstance(path, str) or not path or "\0" in path:
                 raise TypeError(f"extra_files= takes paths and globs (str or os.PathLike), not {file!r}")
         if poll_seconds is not None:
             if isinstance(poll_seconds, bool) or not isinstance(poll_seconds, int | float):
@@ -76,7 +77,8 @@ class Options:
                 folder = os.path.dirname(folder)
             # Deep: a folder that is named itself, and a glob that goes further down than the folder's own files.
             deep = os.path.isdir(folder) and (folder == pattern or folder != os.path.dirname(pattern))
-            folder = folder if os.path.isdir(folder) else os.path.dirname(folder)
+            while not os.path.isdir(folder):
+                folder = os.path.dirname(folder)  # where it may come to be
             folders[folder] = folders.get(folder, False) or deep
         return folders
 

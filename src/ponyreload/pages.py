@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import re
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple, TypeVar, overload
 
 import cherrypy
 from cherrypy._cpdispatch import LateParamPageHandler
@@ -16,7 +17,9 @@ __all__ = ["Pages", "http"]
 F = TypeVar("F", bound=Callable[..., Any])
 
 PARAMETER = re.compile(r"\$[^\W\d]\w*")
-ADDRESS = re.compile(r"(?:\[([0-9a-fA-F:.]+)\]|([^:\[\]]*)):(\d{1,5})")
+HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
+ADDRESS = re.compile(r"(?:\[([0-9a-fA-F:.]+)\]|([^\s:/\[\]]*)):(\d{1,5})")
+TEXT = "text/plain;charset=utf-8"
 
 
 class Page(NamedTuple):
@@ -52,52 +55,58 @@ class Pages:
 
     ``@http`` makes a page of a function, at the path of its name. ``@http("/blog/$year")`` gives the path, whose
     parameters, like those of the query and of a form, arrive as keyword arguments. Keyword arguments of the
-    decorator set headers of the answer: ``content_type="text/html"``.
+    decorator set headers of the answer: ``content_type="text/html"``. Those that the function itself sets win.
 
     A page returns `str` (answered as UTF-8 text), `bytes` (answered as they are), None (an empty answer), or an
     iterable of `str` or `bytes`, which is streamed.
     """
 
     def __init__(self) -> None:
+        # The paths of the pages, without the names of their parameters:  ("blog", "$") -> Page
         self._pages: PerGeneration[dict[tuple[str, ...], Page]] = PerGeneration({}, dict)
         self._applications = PerGeneration(self._make_application(), self._make_application)
 
-    def __call__(self, page: F | str | None = None, **headers: str) -> Any:
+    @overload
+    def __call__(self, page: F) -> F: ...
+
+    @overload
+    def __call__(self, page: str | None = None, **headers: str) -> Callable[[F], F]: ...
+
+    def __call__(self, page: Any = None, **headers: str) -> Any:
         """Make a page of a function; see the class.
 
         Raises:
-            TypeError, ValueError: The path or a header is none of what is accepted, or the path is taken.
+            TypeError, ValueError: The path, the function or a header is none of what is accepted, or another
+                function has the path.
         """
         if callable(page):
-            self._add(f"/{page.__name__}", page, {})
-            return page
+            return self._add(None, page, _checked(headers))
         if page is not None and not isinstance(page, str):
             raise TypeError(f"@http takes a path such as '/blog/$year', or nothing at all, not {page!r}")
-        checked = {_header_name(name): _header_value(name, value) for name, value in headers.items()}
+        checked, pattern = _checked(headers), None if page is None else _pattern(page)
+        return lambda function: self._add(pattern, function, checked)
 
-        def decorate(function: F) -> F:
-            self._add(f"/{function.__name__}" if page is None else page, function, checked)
-            return function
-
-        return decorate
-
-    def _add(self, path: str, function: Callable[..., Any], headers: dict[str, str]) -> None:
-        if not path.startswith("/"):
-            raise ValueError(f"a page's path starts with '/', as in '/blog/$year', not {path!r}")
-        pattern = tuple(part for part in path.split("/") if part)
+    def _add(self, pattern: tuple[str, ...] | None, function: F, headers: dict[str, str]) -> F:
+        name = getattr(function, "__name__", "")
+        if not callable(function) or (pattern is None and not name.isidentifier()):
+            raise TypeError(f"@http makes a page of a function with a name, not of {function!r}")
+        pattern = (name,) if pattern is None else pattern
+        path = "/" + "/".join(pattern)
+        parameters = _parameters(function)
         for part in pattern:
-            if "$" in part and not PARAMETER.fullmatch(part):
-                raise ValueError(f"a parameter is a whole part of a path, as in '/blog/$year'; not so in {path!r}")
+            if part.startswith("$") and part[1:] not in parameters and not _takes_any(parameters):
+                raise TypeError(f"page {_name(function)} takes no parameter {part[1:]!r}, which {path!r} gives it")
         pages = self._pages.get()
-        before = pages.get(pattern)
-        if before is not None and before.function.__module__ != function.__module__:
-            holder = f"{before.function.__module__}.{before.function.__qualname__}"
-            raise ValueError(f"{path} is the page of {holder} already")
-        pages[pattern] = Page(pattern, function, headers)
+        key = tuple("$" if part.startswith("$") else part for part in pattern)
+        before = pages.get(key)
+        if before is not None and _name(before.function) != _name(function):
+            raise ValueError(f"{path!r} is the path of page {_name(before.function)}; {_name(function)} needs another")
+        pages[key] = Page(pattern, function, headers)
+        return function
 
     def find(self, path: str) -> tuple[Page, dict[str, str]] | None:
         """Return the active generation's page for a path, and the parameters that the path gives it."""
-        parts = tuple(part for part in path.split("/") if part)
+        parts = tuple(part.replace("%2F", "/") for part in path.split("/") if part)  # a slash that divides no parts
         for page in sorted(self._pages.get().values(), key=lambda page: page.order):
             parameters = page.match(parts)
             if parameters is not None:
@@ -144,48 +153,96 @@ class PageDispatcher(cherrypy.dispatch.Dispatcher):  # type: ignore[misc]
 
     def __call__(self, path_info: str) -> None:
         request = cherrypy.serving.request
-        request.config = cherrypy.config.copy()
-        request.config.update(request.app.config.get("/", {}))
-        # The pages answer below the paths that they name; "/a/" is the same page as "/a".
-        request.config["tools.trailing_slash.on"] = False
         found = self._pages.find(path_info)
+        request.config = cherrypy.config.copy()
+        for section in _sections(path_info):
+            settings = request.app.config.get(section, {})
+            request.config.update(settings)
+            if "tools.staticdir.dir" in settings:
+                request.config["tools.staticdir.section"] = section
         if found is None:
             request.handler = cherrypy.NotFound()
-            return
-        page, parameters = found
-        decoded = {name: value.replace("%2F", "/") for name, value in parameters.items()}
-        request.handler = PageHandler(page, decoded)
+        else:
+            page, parameters = found
+            request.config.update(getattr(page.function, "_cp_config", {}))  # of CherryPy's tools as decorators
+            request.handler = PageHandler(page, parameters)
 
 
 class PageHandler(LateParamPageHandler):  # type: ignore[misc]
     """Calls a page's function, by CherryPy's rules for missing and unknown parameters; makes bytes of its answer."""
 
     def __init__(self, page: Page, parameters: dict[str, str]) -> None:
-        super().__init__(page.function, **parameters)
+        super().__init__(page.function)
+        self.kwargs = parameters
         self._page = page
 
     def __call__(self) -> Any:
-        answer = super().__call__()
         headers = cherrypy.serving.response.headers
-        kind = "application/octet-stream" if isinstance(answer, bytes) else "text/plain;charset=utf-8"
-        headers["Content-Type"] = kind
-        for name, value in self._page.headers.items():
-            is_bare_text = name == "Content-Type" and value.startswith("text/") and "charset" not in value
-            headers[name] = f"{value};charset=utf-8" if is_bare_text and not isinstance(answer, bytes) else value
+        headers.pop("Content-Type", None)  # CherryPy's default, or else it would pass for the function's own
+        before = dict(headers)
+        answer = self._call()
+        given = {"Content-Type": "application/octet-stream" if isinstance(answer, bytes) else TEXT}
+        for name, value in {**given, **self._page.headers}.items():
+            if headers.get(name) == before.get(name):
+                headers[name] = value
+        kind = headers["Content-Type"]
+        if not isinstance(answer, bytes) and kind.startswith("text/") and "charset" not in kind:
+            headers["Content-Type"] = f"{kind};charset=utf-8"
         if answer is None:
             return b""
         if isinstance(answer, str | bytes):
             return _encode(answer)
-        if isinstance(answer, Iterable):
+        if isinstance(answer, Iterable) and not isinstance(answer, Mapping | bytearray | memoryview):
             cherrypy.serving.response.stream = True
             return _stream(answer)
-        name = self._page.function.__qualname__
+        name = _name(self._page.function)
         raise TypeError(f"page {name} returned {answer!r}; a page returns str, bytes, None or an iterable of these")
+
+    def _call(self) -> Any:
+        parameters = self.kwargs
+        try:
+            return self.callable(**parameters)
+        except TypeError:
+            _check_parameters(self.callable, parameters)
+            raise
+
+
+def _check_parameters(function: Callable[..., Any], given: Mapping[str, Any]) -> None:
+    """Raise CherryPy's error if the parameters of a request are not those of the page.
+
+    CherryPy's own check takes the first parameter of any function for `self`, and overlooks keyword-only ones.
+    """
+    parameters = _parameters(function)
+    variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    named = {name: each for name, each in parameters.items() if each.kind not in variable}
+    missing = [name for name, each in named.items() if each.default is each.empty and name not in given]
+    unknown = set() if _takes_any(parameters) else given.keys() - named.keys()
+    in_body = unknown & (cherrypy.serving.request.body.params or {}).keys()
+    for status, what, names in (
+        (404, "Missing parameters", missing),
+        (404, "Unexpected query string parameters", sorted(unknown - in_body)),
+        (400, "Unexpected body parameters", sorted(in_body)),
+    ):
+        if names:
+            is_shown = cherrypy.serving.request.show_mismatched_params
+            raise cherrypy.HTTPError(status, f"{what}: {', '.join(names)}" if is_shown else None)
+
+
+def _parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+    # Those of a decorator's own wrapper, which is what is called.
+    return inspect.signature(function, follow_wrapped=False).parameters
+
+
+def _takes_any(parameters: Mapping[str, inspect.Parameter]) -> bool:
+    return any(each.kind is each.VAR_KEYWORD for each in parameters.values())
 
 
 def _stream(parts: Iterable[Any]) -> Iterator[bytes]:
-    for part in parts:
-        yield _encode(part)
+    try:
+        for part in parts:
+            yield _encode(part)
+    finally:
+        getattr(parts, "close", lambda: None)()
 
 
 def _encode(part: Any) -> bytes:
@@ -196,8 +253,39 @@ def _encode(part: Any) -> bytes:
     raise TypeError(f"a page's iterable gives str or bytes, not {part!r}")
 
 
+def _name(function: Callable[..., Any]) -> str:
+    return f"{function.__module__}.{getattr(function, '__qualname__', function)}"
+
+
+def _pattern(path: str) -> tuple[str, ...]:
+    if not path.startswith("/") or "?" in path or "#" in path:
+        raise ValueError(f"a page's path starts with '/' and has no query, as in '/blog/$year', not {path!r}")
+    pattern = tuple(part for part in path.split("/") if part)
+    parameters = [part for part in pattern if "$" in part]
+    if not all(map(PARAMETER.fullmatch, parameters)) or len(parameters) != len(set(parameters)):
+        raise ValueError(f"a parameter is a whole part of a path, once, as in '/blog/$year'; not so in {path!r}")
+    return pattern
+
+
+def _sections(path: str) -> Iterator[str]:
+    """Give the sections of CherryPy's configuration for a path: "/", "/blog", "/blog/2024"."""
+    yield "/"
+    section = ""
+    for part in path.split("/"):
+        if part:
+            section += f"/{part}"
+            yield section
+
+
+def _checked(headers: Mapping[str, object]) -> dict[str, str]:
+    return {_header_name(name): _header_value(name, value) for name, value in headers.items()}
+
+
 def _header_name(name: str) -> str:
-    return name.replace("_", "-").title()
+    header = name.replace("_", "-").title()
+    if not HEADER.fullmatch(header):
+        raise ValueError(f"a header is named as in content_type='text/html', not {name!r}")
+    return header
 
 
 def _header_value(name: str, value: object) -> str:
@@ -208,7 +296,7 @@ def _header_value(name: str, value: object) -> str:
 
 def _parse_address(address: object) -> tuple[str, int]:
     found = ADDRESS.fullmatch(address) if isinstance(address, str) else None
-    if found is None or int(found[3]) > 65535:
+    if found is None or not 0 < int(found[3]) <= 65535:
         raise ValueError(f"an address looks like 'localhost:8080', ':8080' or '[::1]:8080', not {address!r}")
     return found[1] or found[2] or "0.0.0.0", int(found[3])  # noqa: S104 - what ':8080' asks for
 

@@ -427,12 +427,13 @@ class Reloader:
             self._current = generation
             self._error = None
             publish(generation)
-            self._news.notify_all()
         self._main_thread.carry_out(generation.for_main_thread)
         generation.for_main_thread.clear()
         milliseconds = (time.monotonic() - started) * 1000
         what = f"{listed(changed)} changed" if changed else "asked for"
         say(f"generation {generation.number} serves: {what} ({milliseconds:.0f} ms)")
+        with self._news:
+            self._news.notify_all()
         self._collect_at = time.monotonic() + COLLECT_SECONDS
         return None
 
@@ -440,12 +441,12 @@ class Reloader:
         """Report a load that failed when the files are quiet; what served before serves on."""
         report = load_error(load.generation, self._current.number, error)
         self._files.failed(load.generation)
-        with self._news:
-            self._error = report
-            self._news.notify_all()
         serving = self._current.number
         outcome = f"{report}\nstill serving generation {serving}; save the file to try again"
         say(f"{report.details}\n{outcome}", logging.ERROR)
+        with self._news:
+            self._error = report
+            self._news.notify_all()
 
     def _discard(self, load: Load) -> None:
         """Let go of a generation that will never be served."""
