@@ -48,7 +48,8 @@ class Generation:
     Attributes:
         number: 1 for the modules that Python itself imported, then counting up.
         modules: The real modules that are complete:  "shop.cart" -> <module>
-        running: Those whose code is being run; their own thread alone may see them:  "shop.api" -> <module>
+        running: Those whose code is being run, None before it begins; their own thread alone may see them:
+            "shop.api" -> <module>
         sources: The versions of the files that this generation runs:  "/site/shop/cart.py" -> Source
         late: Files of modules that were first imported after the publish.
         missing: Paths, without suffix, of modules that it looked for in vain.
@@ -66,7 +67,7 @@ class Generation:
         self.number = number
         self.born = time.monotonic()
         self.modules: dict[str, ModuleType] = {}
-        self.running: dict[str, ModuleType] = {}
+        self.running: dict[str, ModuleType | None] = {}
         self.sources: dict[str, Source] = {}
         self.late: set[str] = set()
         self.missing: set[str] = set()

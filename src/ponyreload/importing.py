@@ -91,10 +91,13 @@ class Importer:
             lock.acquire()
         except _bootstrap._DeadlockError:
             # As in a plain circular import between threads: better half a module than none.
-            return generation.running[name] if name in generation.running else generation.modules[name]
+            module = generation.modules.get(name, generation.running.get(name))
+            if module is None:
+                raise ImportError(f"two threads import {name!r} and wait for each other", name=name) from None
+            return module
         try:
             module = self.look(generation, name)
-            return self._run(generation, name) if module is None else module
+            return self._run_once(generation, name) if module is None else module
         finally:
             lock.release()
 
@@ -107,6 +110,16 @@ class Importer:
         return self.load(generation, name_of(module)) if type(module) is RoutedModule else module
 
     # -- running a module ------------------------------------------------------------------------------------
+
+    def _run_once(self, generation: Generation, name: str) -> Any:
+        # The name is needed from here on, without a gap: `tidy` may come from another thread at any moment.
+        with self._lock:
+            generation.running.setdefault(name, None)
+        try:
+            return self._run(generation, name)
+        finally:
+            with self._lock:
+                generation.running.pop(name, None)
 
     def _run(self, generation: Generation, name: str) -> Any:
         """Find module *name* anew and run its code in *generation*. The caller holds its import lock."""
@@ -136,6 +149,18 @@ class Importer:
             self._bind(generation, parent, child, complete)
         return complete
 
+    def begin(self, generation: Generation, name: str, routed: Any) -> None:
+        """Enter a module that the import system has just met for the first time, and is about to run."""
+        with self._lock:
+            generation.running.setdefault(name, None)
+            self.routed[name] = routed
+
+    def give_up(self, generation: Generation, name: str) -> None:
+        """Undo `begin` for a module that could not be run; the import system takes it out of `sys.modules`."""
+        with self._lock:
+            generation.running.pop(name, None)
+            self.tidy()
+
     def _execute(self, generation: Generation, name: str, module: ModuleType, spec: Any) -> None:
         namespace = vars(module)
         namespace[MARK] = generation
@@ -149,7 +174,6 @@ class Importer:
                 spec.loader.exec_module(module)
         finally:
             spec._initializing = False
-            del generation.running[name]
 
     def code(self, generation: Generation, file: str, loader: Any = None) -> Any:
         """Return the code of *file* in the version that *generation* runs, read now if it has none yet."""
@@ -215,8 +239,9 @@ class Importer:
         namespace = vars(module)
         namespace.update(given)
         namespace[MARK] = generation
-        # Complete from the start: another thread must never wait for a script that is parked at its server.
-        generation.modules[MAIN] = module
+        with self._lock:
+            # Complete from the start: another thread must never wait for a script that is parked at its server.
+            generation.modules[MAIN] = module
         exec(self.code(generation, namespace["__file__"]), namespace)  # noqa: S102 - this is an importer
 
     # -- user or system --------------------------------------------------------------------------------------
@@ -428,11 +453,19 @@ class Importer:
 
     def _load_children(self, generation: Generation, name: str, package: Any, fromlist: Iterable[str]) -> None:
         """Load the submodules that ``from name import …`` asks for."""
-        namespace = getattr(package, "__dict__", {})
+        namespace = getattr(sys.modules.get(name) if package is None else package, "__dict__", {})
         for attribute in fromlist:
             child = f"{name}.{attribute}"
-            if attribute not in namespace and child in self.routed:
-                self.load(generation, child)
+            if child in self.routed and type(namespace.get(attribute, self.routed[child])) is RoutedModule:
+                try:
+                    self.load(generation, child)
+                except ModuleNotFoundError as error:
+                    if error.name != child:
+                        raise
+                    # The interpreter's own words for it; it would find the routed module, and not complain.
+                    file = namespace.get("__file__") or "unknown location"
+                    message = f"cannot import name {attribute!r} from {name!r} ({file})"
+                    raise ImportError(message, name=name, path=namespace.get("__file__")) from None
 
     def _getlines(self, filename: str, module_globals: dict[str, Any] | None = None) -> list[str]:
         """What `linecache.getlines` is while autoreload is on: a generation's tracebacks show the lines it ran."""
@@ -487,11 +520,11 @@ class CandidateLoader:
         name = name_of(routed)
         generation = active()
         assert generation is not None
-        importer.routed[name] = routed  # type: ignore[assignment]
+        importer.begin(generation, name, routed)
         try:
             importer.load(generation, name)
         except BaseException:
-            importer.routed.pop(name, None)
+            importer.give_up(generation, name)
             raise
 
 
