@@ -14,10 +14,14 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from projects import Project
-
 import ponyreload
 from ponyreload import generations
+from projects import Project
+
+__all__ = [
+    "Path", "finish", "gc", "in_thread", "living_generations", "os", "ponyreload", "project", "request", "start",
+    "sys", "tell", "threading", "time", "until", "weakref",
+]  # fmt: skip
 
 project = Project(Path.cwd(), {})
 

@@ -40,7 +40,13 @@ class Live:
             stdout=self._log,
             stderr=subprocess.STDOUT,
         )
-        self.wait_until(lambda: self._answers(ready), f"an answer at {ready}", 30)
+        try:
+            self.wait_until(lambda: self._answers(ready), f"an answer at {ready}", 30)
+        except BaseException:
+            self.process.kill()
+            self.process.wait()
+            self._log.close()
+            raise
 
     def __enter__(self) -> Live:
         return self

@@ -12,17 +12,18 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from driving import finish, start
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
-from oracle import Oracle
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 import ponyreload.autoreload
-import ponyreload.reloader
+import ponyreload.updating
+from driving import finish, start
+from oracle import Oracle
 
 EAGER = ["one", "two", "pack.three", "pack.four"]  # each may import those after it, at the top
 LATE = ["late", "pack.late"]  # imported in functions
+PROJECT = ["app", "support", "pack", *EAGER, *LATE]
 ENDINGS = {
     "good": "",
     "syntax": "X = = 1",
@@ -91,7 +92,7 @@ class Loader(RuleBasedStateMachine):
 
         self.reloader = app.reloader
         self.application = app.application
-        self.reloader._thread = self  # stepped by hand
+        self.reloader._updater.is_started = True  # it is stepped by hand
         self.answer = self.expected()[1]
         self.requests: list[tuple[Any, str, Any]] = []
 
@@ -121,7 +122,11 @@ class Loader(RuleBasedStateMachine):
     # A generation that has not imported a late module yet finds what is on disk by then; so these come only where
     # nothing is under way.
     @precondition(lambda self: not self.requests and self.reloader.error is None)
-    @rule(name=st.sampled_from(LATE), version=st.integers(0, 3), ending=st.sampled_from(["good", "good", "raises", "name"]))
+    @rule(
+        name=st.sampled_from(LATE),
+        version=st.integers(0, 3),
+        ending=st.sampled_from(["good", "good", "raises", "name"]),
+    )
     def save_late(self, name: str, version: int, ending: str) -> None:
         self.write(path_of(name), text_of(version, [], [], ending))
         self.check()
@@ -174,9 +179,9 @@ class Loader(RuleBasedStateMachine):
     # -- what must hold ----------------------------------------------------------------------------------------
 
     def step(self) -> None:
-        self.reloader._touched(0)
-        while self.reloader._is_called():
-            self.reloader._attend()
+        self.reloader._updater.touch(0)
+        while self.reloader._updater.is_called():
+            self.reloader._updater.attend()
 
     def check(self) -> None:
         modules = {name: id(module) for name, module in sys.modules.items()}
@@ -190,7 +195,8 @@ class Loader(RuleBasedStateMachine):
             assert self.reloader.error is not None, f"a fresh interpreter ends with {value}"
             assert type(self.reloader.error.reason).__name__ == value, (self.reloader.error.details, value)
             assert self.reloader.generation == before
-            now = {name: id(module) for name, module in sys.modules.items()}
+            # Modules of the library may be new: traceback imports some of them when it needs them.
+            now = {name: id(module) for name, module in sys.modules.items() if name in modules or name in PROJECT}
             assert now == modules, set(now) ^ set(modules)
         assert finish(start(self.application)) == f"{self.answer!r}|{self.answer!r}"
         self.step()
@@ -208,10 +214,9 @@ class Loader(RuleBasedStateMachine):
         self.step()
         assert [each.number for each in self.reloader.living] == [self.reloader.generation]
         assert self.reloader._current.leases == 0
-        self.reloader._thread = None
         self.reloader.stop()
         ponyreload.autoreload._reloader = None
-        for name in ["app", "support", "pack", *EAGER, *LATE]:
+        for name in PROJECT:
             sys.modules.pop(name, None)
         sys.path.remove(self.folder)
         sys.path_importer_cache.clear()
@@ -224,7 +229,7 @@ def path_of(name: str) -> str:
 
 
 if __name__ == "__main__":
-    ponyreload.reloader.QUIET_SECONDS = 0.0
+    ponyreload.updating.QUIET_SECONDS = 0.0
     with Oracle() as Loader.oracle:
         run_state_machine_as_test(
             Loader,

@@ -21,14 +21,16 @@ class Oracle:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        assert self._process.stdin and self._process.stdout
+        assert self._process.stdin
+        assert self._process.stdout
         self._process.stdin.close()
         self._process.wait(10)
         self._process.stdout.close()
 
     def ask(self, folder: str) -> Any:
         """Return ``["value", answer]`` or ``["error", name of the exception]`` for ``app.answer()`` in *folder*."""
-        assert self._process.stdin and self._process.stdout
+        assert self._process.stdin
+        assert self._process.stdout
         self._process.stdin.write(folder + "\n")
         self._process.stdin.flush()
         return json.loads(self._process.stdout.readline())

@@ -170,12 +170,12 @@ def test_the_validator_of_wsgi_has_no_complaint(project):
 
 def test_an_endless_stream_does_not_delay_newer_generations(project):
     files = {**FILES, "app.py": FILES["app.py"].replace("range(3)", "iter(int, 1)")}
-    told = project(files).drive(f"""
+    told = project(files).drive("""
         import app
         endless = start(app.application, "/stream")
         next(endless)
         for number in (2, 3, 4):
-            project.edit("shop.py", f"from ponyreload import *\\nX = {{number}}\\n")
+            project.edit("shop.py", f"from ponyreload import *\\nX = {number}\\n")
             app.reloader.wait(number - 1, 10)
         until(lambda: len(app.reloader.living) == 2)
         part = next(endless).decode()

@@ -37,7 +37,7 @@ def test_the_same_bytes_reload_nothing(project, touch):
         {touch}
         project.edit("done.py", "a file that fires an event, so that there is something to wait for")
         until(lambda: looks)
-        until(lambda: app.reloader._look_at is None)
+        until(lambda: app.reloader._updater._look_at is None)
         before = request(app.application)
         project.edit("shop.py", "from ponyreload import *\\nX = 2\\n")
         app.reloader.wait(1, 10)
@@ -156,8 +156,8 @@ import sys
         import app
         first = request(app.application)
         loads = []
-        load = app.reloader._load
-        app.reloader._load = lambda hooks: (loads.append(1), load(hooks))[1]
+        load = app.reloader._updater._load
+        app.reloader._updater._load = lambda hooks: (loads.append(1), load(hooks))[1]
         for number in range({count}):
             project.edit(f"shop/m{{number}}.py", "from ponyreload import *\\nX = 2\\n")
         until(lambda: request(app.application) == "{{2}}")

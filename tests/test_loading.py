@@ -122,8 +122,8 @@ def test_a_half_typed_save_that_is_mended_at_once_shows_no_error(project):
         import app
         request(app.application)
         tried = []
-        load = app.reloader._load
-        app.reloader._load = lambda hooks: (tried.append(hooks), load(hooks))[1]
+        load = app.reloader._updater._load
+        app.reloader._updater._load = lambda hooks: (tried.append(hooks), load(hooks))[1]
         for number in range(2, 12):
             tried.clear()
             project.edit("shop/cart.py", "from ponyreload import *\\nPRICE = = 1\\n")
@@ -167,8 +167,8 @@ def test_a_load_that_never_ends_does_not_stop_a_later_save(project):
 
 def test_a_load_that_runs_long_says_so_and_where_it_is(project):
     told = project(FILES).drive("""
-        import app, ponyreload.reloader
-        ponyreload.reloader.LONG_LOAD_SECONDS = 0.2
+        import app, ponyreload.updating
+        ponyreload.updating.LONG_LOAD_SECONDS = 0.2
         request(app.application)
         project.edit("gate.py", "import threading\\ngate = threading.Event()\\n")
         project.edit("shop/cart.py", "from ponyreload import *\\nimport gate\\ngate.gate.wait(20)\\nPRICE = 2\\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -363,12 +364,14 @@ def test_wrong_use_fails_at_once_and_says_what_is_accepted(project):
             __call__ = lambda self: None
             __repr__ = lambda self: "nameless"
         callable_without_name = Nameless()
+        unnamed = lambda: None
         found = {{}}
         for text in {list(WRONG)!r}:
             try:
                 found[text] = repr(eval(text))
             except Exception as error:
-                found[text] = f"{{type(error).__name__}}: {{error}}"
+                message = str(error).replace(repr(unnamed), "<function>")
+                found[text] = f"{{type(error).__name__}}: {{message}}"
         tell(found=found)
     """)
     assert told["found"] == WRONG
@@ -475,7 +478,8 @@ def test_a_path_that_two_modules_take_keeps_the_load_from_being_served(project):
         site.edit("shop/pages.py", SHOP + taken)
         live.wait_for_log("save the file to try again")
         message = "'/open' is the path of page shop.pages.mine; __main__.open_gate needs another"
-        assert f"generation 2 not served: app.py:20 ValueError: {message}\n" in live.log
+        # Which line of a decorated function is told differs by version.
+        assert re.search(rf"generation 2 not served: app.py:\d+ ValueError: {re.escape(message)}\n", live.log)
         assert live.get("/number") == "1"
         site.edit("shop/pages.py", SHOP + taken.replace("/open", "/mine"))
         live.wait_for("/mine", "mine")

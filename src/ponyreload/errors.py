@@ -38,7 +38,9 @@ class LoadError(PonyreloadError):
         self.file = file
         self.line = line
         self.details = details
-        text = f"{type(reason).__name__}: {reason}" if str(reason) else type(reason).__name__
+        # The text of a SyntaxError ends with the place, which is told already.
+        said = reason.msg if place and isinstance(reason, SyntaxError) else str(reason)
+        text = f"{type(reason).__name__}: {said}" if said else type(reason).__name__
         super().__init__(f"generation {number} not served: {place + ' ' if place else ''}{text}")
 
 

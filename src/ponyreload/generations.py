@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from types import FunctionType, ModuleType
+from types import FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ponyreload.errors import Abandoned
@@ -89,6 +89,11 @@ class Generation:
 
     def __repr__(self) -> str:
         return f"<generation {self.number}>"
+
+    def close_event_loop(self) -> None:
+        """Close the event loop that the loading thread was given, unless somebody runs it."""
+        if self.event_loop is not None and not self.event_loop.is_running():
+            self.event_loop.close()
 
     def check(self) -> None:
         """Raise, if this generation will never be served: in its own load to end that, elsewhere an ImportError."""
@@ -175,10 +180,14 @@ def owner_of(thing: Any) -> Generation | None:
 def _owner_of_code(thing: Any) -> Generation | None:
     while isinstance(thing, functools.partial):
         thing = thing.func
-    thing = getattr(thing, "__func__", thing)
+    if isinstance(thing, MethodType):
+        thing = thing.__func__
     candidates = [thing]
     for kind in type(thing).__mro__ if not isinstance(thing, type) else thing.__mro__:
-        candidates += [getattr(value, "__func__", value) for value in vars(kind).values()]
+        # Nothing is asked of the values themselves: attributes of some libraries' objects import half the world.
+        candidates += [
+            value.__func__ if isinstance(value, classmethod | staticmethod) else value for value in vars(kind).values()
+        ]
     for candidate in candidates:
         namespace = getattr(candidate, "__globals__", None) if isinstance(candidate, FunctionType) else None
         if namespace is not None and MARK in namespace:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import sys
 import threading
@@ -12,7 +11,7 @@ from types import ModuleType
 
 from ponyreload.errors import Abandoned
 from ponyreload.generations import Generation, entered
-from ponyreload.importing import Importer
+from ponyreload.modules import Modules
 from ponyreload.reporting import load_error, say, shown
 
 __all__ = ["Load", "load_of_this_thread"]
@@ -33,7 +32,7 @@ class Load:
         generation: Generation,
         entries: Sequence[str],
         script: ModuleType | None,
-        importer: Importer,
+        modules: Modules,
         before: Callable[[], object],
         when_done: threading.Condition,
     ) -> None:
@@ -42,7 +41,7 @@ class Load:
         self.done = False
         self.started = time.monotonic()
         self._when_done = when_done
-        self._importer = importer
+        self._modules = modules
         self._entries = entries
         # Both are of the generation before, which the thread must not hold: it may be parked for long.
         self._script: ModuleType | None = script
@@ -95,9 +94,9 @@ class Load:
                 self._before = self._script = None
                 if given is not None:
                     given = {key: given[key] for key in GIVEN_TO_SCRIPT if key in given}
-                    self._importer.run_main(self.generation, given)
+                    self._modules.run_main(self.generation, given)
                 for name in self._entries:
-                    self._importer.require(self.generation, name)
+                    self._modules.require(self.generation, name)
             except BaseException as error:  # a Ctrl-C from the keyboard reaches the main thread only
                 self._finish(error)
             else:
@@ -106,6 +105,8 @@ class Load:
     def _give_event_loop(self) -> None:
         """Let `asyncio.get_event_loop` at module level find a loop, as it does on the main thread."""
         if "asyncio" in sys.modules and sys.version_info < (3, 14):
+            import asyncio  # here: most applications have no use for it
+
             self.generation.event_loop = asyncio.new_event_loop()
             asyncio.set_event_loop(self.generation.event_loop)
 

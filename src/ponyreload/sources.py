@@ -93,9 +93,3 @@ class Sources:
             source = known[0] if known is not None and known[0].data == data else Source(file, data)
             self._known[file] = (source, signature, young)
         return source
-
-    def keep_only(self, files: set[str]) -> None:
-        """Forget every file that is not in *files*."""
-        with self._lock:
-            for file in self._known.keys() - files:
-                del self._known[file]

@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Callable
 from typing import Any, NamedTuple
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 from cheroot.server import HTTPServer
 
@@ -44,6 +44,8 @@ class CherootAdapter:
     def __init__(self) -> None:
         # The generation whose code made a server: a script may start it in a thread that has no context.
         self._makers: WeakKeyDictionary[Any, Generation] = WeakKeyDictionary()
+        # Those that a load made: each stands in for one that runs, also if a thread starts it after the publish.
+        self._stand_ins: WeakSet[Any] = WeakSet()
         # By slot:  ("cheroot", 0) -> Running(("127.0.0.1", 8080), 10, False)
         self._running: dict[object, Running] = {}
         self._filled = threading.Condition()
@@ -54,6 +56,12 @@ class CherootAdapter:
         self._wrap("__init__", self._init)
         self._wrap("prepare", self._prepare)
         self._wrap("serve", self._serve)
+        # When the main thread is at its end, the interpreter waits for all others, before it calls what `atexit` has.
+        # Threads of later scripts end by their clean-up, so that comes first. Not public, but `concurrent.futures`
+        # needs it too.
+        register: Callable[..., object] | None = getattr(threading, "_register_atexit", None)
+        if register is not None:
+            register(reloader.end)
 
     def uninstall(self) -> None:
         for name, plain in self._plain.items():
@@ -78,6 +86,8 @@ class CherootAdapter:
         maker = entered_generation() or calling()
         if maker is not None:
             self._makers[server] = maker
+            if maker.load is not None and not maker.published:
+                self._stand_ins.add(server)
         self._plain["__init__"](server, *args, **kwargs)
 
     def _maker(self, server: Any) -> Generation | None:
@@ -87,7 +97,7 @@ class CherootAdapter:
     def _prepare(self, server: Any) -> None:
         """Start a server that is new to the process; take the application of one that runs already."""
         app, generation = getattr(server, "wsgi_app", None), self._maker(server)
-        if generation is not None and self._is_in_load(generation):
+        if generation is not None and server in self._stand_ins:
             self.hand_over(server, generation)
             return
         if _is_shared(app):
@@ -100,7 +110,7 @@ class CherootAdapter:
     def _serve(self, server: Any) -> None:
         """Serve; or, in a later generation's script, wait until that generation retires."""
         generation = self._maker(server)
-        if generation is not None and generation.load is not None and not server.ready:
+        if generation is not None and generation.load is not None and server in self._stand_ins:
             with self._filled:
                 self._filled.wait_for(lambda: generation.abandoned or self._all_filled(generation), OTHERS_SECONDS)
             try:
@@ -114,11 +124,6 @@ class CherootAdapter:
         finally:
             if threading.current_thread() is threading.main_thread():
                 self._reloader.end()
-
-    @staticmethod
-    def _is_in_load(generation: Generation) -> bool:
-        """Tell whether a server of this generation would stand in for one that runs: not if a request starts it."""
-        return generation.load is not None and not generation.published
 
     def _all_filled(self, generation: Generation) -> bool:
         return all(running.shared or key in generation.apps for key, running in self._running.items())

@@ -1,0 +1,76 @@
+"""Adoption: the user modules that Python itself has imported become generation 1, as they are."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from types import ModuleType
+from typing import Any
+
+from ponyreload import marking
+from ponyreload.generations import MARK, Generation
+from ponyreload.modules import MAIN, Modules, namespace_of
+from ponyreload.routed import RoutedModule
+
+__all__ = ["adopt", "find_unreadable"]
+
+
+def adopt(modules: Modules, generation: Generation) -> list[str]:
+    """Make the marked modules that Python itself has imported part of *generation*, as they are.
+
+    Returns the names of those that are new. Modules whose code is still running are found by a later call.
+    """
+    new = []
+    with modules.lock:
+        for name, standing in list(sys.modules.items()):
+            if type(standing) is RoutedModule or standing is None:
+                continue
+            namespace = namespace_of(name, standing)
+            # A module that stands under a second name is adopted under its own.
+            if marking.is_user(name, namespace, modules.is_included) and namespace.get("__name__") == name:
+                if not _has_source(name, namespace):
+                    continue
+                namespace[MARK] = generation
+                generation.modules[name] = standing
+                new.append(name)
+        for name in new:
+            modules.routed[name] = sys.modules[name] = RoutedModule(name, modules, generation.modules[name])
+        _reroute_holders(modules, generation, new)
+        for name, standing in generation.modules.items():
+            modules.settle(generation, namespace_of(name, standing))
+    return new
+
+
+def find_unreadable() -> dict[str, object]:
+    """Return the marked modules that cannot be reloaded, and their files: "shop" -> "/site/shop.egg/shop.pyc"."""
+    found = {}
+    for name, standing in list(sys.modules.items()):
+        if type(standing) is not RoutedModule:
+            namespace = namespace_of(name, standing)
+            if marking.own_word(namespace) and not _has_source(name, namespace):
+                found[name] = namespace.get("__file__")
+    return found
+
+
+def _reroute_holders(modules: Modules, generation: Generation, names: Iterable[str]) -> None:
+    """Give the project's system modules, and packages that are system modules, routed modules for real ones.
+
+    They were imported before the routing began, and would go on with generation 1 for ever.
+    """
+    real_to_routed = {id(generation.modules[name]): modules.routed[name] for name in names}
+    parents = {name.rpartition(".")[0] for name in names}
+    for name, module in list(sys.modules.items()):
+        if type(module) is RoutedModule or not isinstance(module, ModuleType):
+            continue
+        namespace = vars(module)
+        if name in parents or marking.is_project_file(namespace.get("__file__")):
+            for key, value in list(namespace.items()):
+                if id(value) in real_to_routed:
+                    namespace[key] = real_to_routed[id(value)]
+
+
+def _has_source(name: str, namespace: Mapping[str, Any]) -> bool:
+    """Tell whether a module can be run again: not out of a zip archive, or where there is bytecode only."""
+    file = namespace.get("__file__")
+    return isinstance(file, str) and (name == MAIN or file.endswith((".py", ".pyw"))) and os.path.isfile(file)

@@ -1,0 +1,326 @@
+"""Modules: the user modules of all generations, and what stands for them in `sys.modules`."""
+
+from __future__ import annotations
+
+import builtins
+import importlib
+import importlib.machinery
+import importlib.util
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import FunctionType, ModuleType
+from typing import Any
+
+from ponyreload import marking
+from ponyreload.generations import MARK, Generation, entered
+from ponyreload.routed import RoutedModule, name_of
+from ponyreload.sources import Sources
+
+__all__ = ["MAIN", "Modules", "namespace_of", "note_missing", "plain_import"]
+
+MAIN = "__main__"
+_bootstrap: Any = importlib._bootstrap
+
+
+class Modules:
+    """The user modules of all generations, and what stands for them in `sys.modules`.
+
+    Threads: a module is run under its own lock, one per generation and name, of the kind that the import system
+    uses for itself, so that it sees through a deadlock between the two. ``_lock`` protects the tables; it is held
+    for look-ups only, never while anybody's code runs.
+    """
+
+    def __init__(
+        self, sources: Sources, is_included: Callable[[str], bool], living: Callable[[], Iterable[Generation]]
+    ) -> None:
+        self._sources = sources
+        self.is_included = is_included
+        self._living = living
+        self.lock = threading.RLock()
+        # What stands in sys.modules:  "shop.cart" -> <routed module 'shop.cart'>
+        self.routed: dict[str, RoutedModule] = {}
+        # Modules that a generation loaded and that turned out to be system modules, while older generations
+        # still have them as user modules:  "shop.const" -> <module>
+        self._kept_as_system: dict[str, ModuleType] = {}
+        # The finder that makes candidates of modules, to be passed over where the real ones are found.
+        self.our_finder: object = None
+
+    # -- what is there ---------------------------------------------------------------------------------------
+
+    def look(self, generation: Generation, name: str) -> Any:
+        """Return the generation's module *name* if it is there, else None."""
+        module = generation.modules.get(name)
+        if module is None:
+            module = self._kept_as_system.get(name)
+        if module is None and self._is_run_by_this_thread(generation, name):
+            module = generation.running.get(name)
+        return module
+
+    def load(self, generation: Generation, name: str) -> Any:
+        """Return the generation's module *name*; run its code first if that has not been done.
+
+        Another thread that is running it is waited for.
+
+        Raises:
+            ModuleNotFoundError: There is no such module any more.
+            BaseException: What the module's code raises.
+        """
+        module = self.look(generation, name)
+        if module is not None:
+            return module
+        if name == MAIN:
+            raise ModuleNotFoundError(f"the main script is no part of {generation}", name=MAIN)
+        generation.check()
+        # The import system's own lock class: there is no public one, and only this one knows which thread waits
+        # for which module, so that two threads in a circular import, ours and the system's, do not wait for ever.
+        with self.lock:
+            lock: Any = generation.import_locks.setdefault(name, _bootstrap._ModuleLock(name))
+        try:
+            lock.acquire()
+        except _bootstrap._DeadlockError:
+            # As in a plain circular import between threads: better half a module than none.
+            module = generation.modules.get(name, generation.running.get(name))
+            if module is None:
+                raise ImportError(f"two threads import {name!r} and wait for each other", name=name) from None
+            return module
+        try:
+            module = self.look(generation, name)
+            return self._run_once(generation, name) if module is None else module
+        finally:
+            lock.release()
+
+    def _is_run_by_this_thread(self, generation: Generation, name: str) -> bool:
+        lock = generation.import_locks.get(name)
+        return lock is not None and lock.owner == threading.get_ident()
+
+    def real(self, generation: Generation, module: Any) -> Any:
+        """Return the generation's own module for a routed one; anything else as it is."""
+        return self.load(generation, name_of(module)) if type(module) is RoutedModule else module
+
+    # -- running a module ------------------------------------------------------------------------------------
+
+    def _run_once(self, generation: Generation, name: str) -> Any:
+        # The name is needed from here on, without a gap: `tidy` may come from another thread at any moment.
+        with self.lock:
+            generation.running.setdefault(name, None)
+        try:
+            return self._run(generation, name)
+        finally:
+            with self.lock:
+                generation.running.pop(name, None)
+                if generation.published:
+                    self.sort_out(generation)
+
+    def _run(self, generation: Generation, name: str) -> Any:
+        """Find module *name* anew and run its code in *generation*. The caller holds its import lock."""
+        parent, _, child = name.rpartition(".")
+        path = None
+        if parent:
+            package = self.require(generation, parent)
+            there = self.look(generation, name)
+            if there is not None:
+                return there  # running the parent has imported it
+            try:
+                path = package.__path__
+            except AttributeError:
+                message = f"No module named {name!r}; {parent!r} is not a package"
+                raise ModuleNotFoundError(message, name=name) from None
+        with entered(generation):
+            spec = self.find_spec(name, path)
+            if spec is None:
+                note_missing(generation, name, path)
+                raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+            module = importlib.util.module_from_spec(spec)
+            self._execute(generation, name, module, spec)
+        if not marking.is_user(name, vars(module), self.is_included):
+            generation.unmarked.add(name)
+        complete = self._complete(generation, name, module)
+        if parent:
+            self._bind(generation, parent, child, complete)
+        return complete
+
+    def find_spec(self, name: str, path: Sequence[str] | None) -> Any:
+        """Ask the finders of the import system, but not ours, where a module is."""
+        for finder in list(sys.meta_path):
+            if finder is not self.our_finder and hasattr(finder, "find_spec"):
+                spec = finder.find_spec(name, path)
+                if spec is not None:
+                    return spec
+        return None
+
+    def begin(self, generation: Generation, name: str, routed: Any) -> None:
+        """Enter a module that the import system has just met for the first time, and is about to run."""
+        with self.lock:
+            generation.running.setdefault(name, None)
+            self.routed[name] = routed
+
+    def give_up(self, generation: Generation, name: str) -> None:
+        """Undo `begin` for a module that could not be run; the import system takes it out of `sys.modules`."""
+        with self.lock:
+            generation.running.pop(name, None)
+            self.tidy()
+
+    def _execute(self, generation: Generation, name: str, module: ModuleType, spec: Any) -> None:
+        namespace = vars(module)
+        namespace[MARK] = generation
+        generation.running[name] = module
+        # The interpreter words its error for a circular import by this flag.
+        spec._initializing = True
+        try:
+            if spec.origin is not None and isinstance(spec.loader, importlib.machinery.SourceFileLoader):
+                exec(self.code(generation, spec.origin, spec.loader), namespace)  # noqa: S102 - this is an importer
+            elif spec.loader is not None:
+                spec.loader.exec_module(module)
+        finally:
+            spec._initializing = False
+
+    def code(self, generation: Generation, file: str, loader: Any = None) -> Any:
+        """Return the code of *file* in the version that *generation* runs, read now if it has none yet."""
+        source = generation.sources.get(file)
+        if source is None:
+            source = generation.sources.setdefault(file, self._sources.read(file))
+            if generation.published:
+                generation.late.add(file)
+        return source.code(loader)
+
+    def _complete(self, generation: Generation, name: str, module: ModuleType) -> Any:
+        """Enter a module that has run among the generation's own."""
+        with self.lock:
+            standing = sys.modules.get(name)
+            ours = self.routed.get(name)
+            result: Any = module
+            if standing is not None and standing is not ours and type(standing) is not RoutedModule:
+                # The module put another object in its own place.
+                result = standing
+                if ours is not None:
+                    sys.modules[name] = ours
+            generation.modules[name] = result
+        self.settle(generation, vars(module))
+        return result
+
+    def settle(self, generation: Generation, namespace: dict[str, Any]) -> None:
+        """Put real modules for the routed ones in a user module's namespace.
+
+        They get there when a system package hands out its submodule, or out of `sys.modules` in a circular import.
+        """
+        for key, value in list(namespace.items()):
+            if type(value) is RoutedModule:
+                module = self.look(generation, name_of(value))
+                namespace[key] = value if module is None else module
+
+    def _bind(self, generation: Generation, parent: str, child: str, module: Any) -> None:
+        """Make a module an attribute of its package, as the import system does."""
+        package = self.look(generation, parent)
+        if package is not None:
+            setattr(package, child, module)
+        elif parent in sys.modules:
+            routed = self.routed.get(f"{parent}.{child}")
+            setattr(sys.modules[parent], child, module if routed is None else routed)
+
+    def require(self, generation: Generation, name: str) -> Any:
+        """Import *name* as code of *generation* would, and return the module itself, user or system."""
+        with entered(generation):
+            if name in self.routed:
+                return self.load(generation, name)
+            plain_import(name)
+            return self.real(generation, sys.modules[name])
+
+    def run_main(self, generation: Generation, given: Mapping[str, Any]) -> None:
+        """Run the main script. Returns when the script ends, which may be long after it serves.
+
+        Args:
+            generation: The generation to run it in.
+            given: What the script's module has that its code does not make itself, ``__file__`` among it.
+        """
+        module = ModuleType(MAIN)
+        namespace = vars(module)
+        namespace.update(given)
+        namespace[MARK] = generation
+        with self.lock:
+            # Complete from the start: another thread must never wait for a script that is parked at its server.
+            generation.modules[MAIN] = module
+        exec(self.code(generation, namespace["__file__"]), namespace)  # noqa: S102 - this is an importer
+
+    # -- user or system --------------------------------------------------------------------------------------
+
+    def is_candidate(self, spec: Any) -> bool:
+        """Tell whether a module that no generation has loaded yet may be a user module."""
+        if not isinstance(spec.loader, importlib.machinery.SourceFileLoader) or marking.is_named_by(
+            spec.name, ("ponyreload",)
+        ):
+            return False
+        return marking.is_project_file(spec.origin) or self.is_included(spec.name)
+
+    def sort_out(self, generation: Generation) -> None:
+        """Make system modules of those that *generation* loaded and that turned out unmarked."""
+        with self.lock:
+            for name in generation.unmarked:
+                module = self._kept_as_system[name] = generation.modules.pop(name)
+                namespace = namespace_of(name, module)
+                namespace.pop(MARK, None)
+                generation.sources.pop(namespace.get("__file__") or "", None)
+                for key, value in list(namespace.items()):
+                    if isinstance(value, ModuleType) and generation.modules.get(value.__name__) is value:
+                        namespace[key] = self.routed[value.__name__]
+            if generation.unmarked:
+                generation.unmarked.clear()
+                self.tidy()
+
+    def tidy(self) -> None:
+        """Take away the routed modules that no living generation needs."""
+        with self.lock:
+            needed: set[str] = set()
+            for generation in self._living():
+                needed |= generation.modules.keys() | generation.running.keys()
+            for name in self.routed.keys() - needed:
+                routed = self.routed.pop(name)
+                system = self._kept_as_system.pop(name, None)
+                if sys.modules.get(name) is routed:
+                    if system is None:
+                        del sys.modules[name]
+                    else:
+                        sys.modules[name] = system
+                parent, _, child = name.rpartition(".")
+                holder = sys.modules.get(parent)
+                if holder is not None and type(holder) is not RoutedModule and vars(holder).get(child) is routed:
+                    if system is None:
+                        delattr(holder, child)
+                    else:
+                        setattr(holder, child, system)
+
+    def leave(self, generation: Generation) -> None:
+        """Put the real modules of *generation* into `sys.modules`: the routing ends."""
+        with self.lock:
+            for name, routed in self.routed.items():
+                if sys.modules.get(name) is routed:
+                    module = self.look(generation, name)
+                    if module is None:
+                        del sys.modules[name]
+                    else:
+                        sys.modules[name] = module
+
+
+def note_missing(generation: Generation, name: str, path: Iterable[str] | None) -> None:
+    """Remember where the project could have had a module that was not found: creating it there is a change."""
+    for folder in sys.path if path is None else path:
+        base = os.path.join(os.path.abspath(folder), name.rpartition(".")[2])
+        if marking.is_project_file(base + ".py"):
+            generation.missing.add(base)
+
+
+def namespace_of(name: str, standing: Any) -> dict[str, Any]:
+    """Return the namespace that module *name*'s code ran in, also if it put another object in its own place."""
+    namespace = getattr(standing, "__dict__", None)
+    if not isinstance(namespace, dict):
+        namespace = {}
+    if "__builtins__" not in namespace:
+        # Not a namespace that code ran in. The methods of the object's class know theirs.
+        for method in vars(type(standing)).values():
+            if isinstance(method, FunctionType) and method.__globals__.get("__name__") == name:
+                return method.__globals__
+    return namespace
+
+
+plain_import = builtins.__import__

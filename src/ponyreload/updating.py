@@ -1,0 +1,325 @@
+"""Updating: the thread that looks at the files, and has what serves be what they say."""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from ponyreload.adoption import find_unreadable
+from ponyreload.files import Files
+from ponyreload.generations import Generation
+from ponyreload.hooks import call_reload_hooks
+from ponyreload.loading import Load
+from ponyreload.modules import MAIN, Modules
+from ponyreload.reporting import listed, load_error, say, shown
+from ponyreload.watcher import Watcher, events_arrive
+
+if TYPE_CHECKING:
+    from ponyreload.reloader import Reloader
+
+__all__ = ["Updater"]
+
+# A save that does not load is reported when the files have been quiet for so long: the next keystroke may mend it.
+QUIET_SECONDS = 0.1
+# A load that lasts longer says where it is, and again after each doubling.
+LONG_LOAD_SECONDS = 2.0
+POLL_SECONDS = 1.0
+# Memory of retired generations is collected when nothing has changed for so long: a collection stops all threads,
+# and must not come between a save and its reload.
+COLLECT_SECONDS = 1.0
+
+
+class Updater:
+    """One thread, "ponyreload": it looks at the files, starts loads, has them published, and retires generations.
+
+    The times and requests below are guarded by the reloader's lock, and told through its condition.
+    """
+
+    def __init__(self, reloader: Reloader, files: Files, modules: Modules) -> None:
+        self._reloader = reloader
+        self._files = files
+        self._modules = modules
+        self._news = reloader.news
+        self._watcher = Watcher(self.touch, files.matter)
+        self._thread: threading.Thread | None = None
+        self.is_started = False
+        self.is_stopping = False
+        self._look_at: float | None = None  # when to look at the files next, on the monotonic clock
+        self._collect_at: float | None = None
+        self._polling: float | None = None  # seconds between looks, where events do not arrive
+        self._asked = 0  # how many calls of `ask` there were, and up to which they are answered
+        self._answered = 0
+        self._told_of: set[str] = set()  # marked modules that have no source file
+
+    # -- for the reloader, from any thread -------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start the thread, if that has not been done. Called with the lock held."""
+        if not self.is_started and not self.is_stopping:
+            self.is_started = True
+            self._thread = threading.Thread(target=self._run, name="ponyreload", daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread and the watcher's. Safe to call twice."""
+        with self._news:
+            self.is_stopping = True
+            self._news.notify_all()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join()
+        self._watcher.stop()
+
+    def touch(self, delay: float) -> None:
+        """Have the files looked at in *delay* seconds, or sooner if that was asked for already."""
+        due = time.monotonic() + delay
+        with self._news:
+            if self._look_at is None or due < self._look_at:
+                self._look_at = due
+                self._news.notify_all()
+
+    def ask(self) -> None:
+        """Have a generation loaded whatever the files say, and wait until it is published or has failed."""
+        with self._news:
+            if self.is_stopping:
+                raise RuntimeError("the reloader has been stopped")
+            self._asked += 1
+            ticket = self._asked
+            self._news.notify_all()
+            self._news.wait_for(lambda: self._answered >= ticket or self.is_stopping)
+
+    # -- the thread ------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        self._reloader.adopt()
+        self._watch()
+        self.touch(0)  # what changed before the watching began
+        while self.attend():
+            pass
+
+    def attend(self) -> bool:
+        """Wait for something to do, and do it; False when there will be no more."""
+        self._wait_until(self.is_called, lambda: (self._look_at, self._collect_at))
+        with self._news:
+            asked, look = self._asked, _is_due(self._look_at)
+        if self.is_stopping:
+            return False
+        for generation in self._reloader.idle():
+            self._reloader.retire(generation)
+            self._collect_at = time.monotonic() + COLLECT_SECONDS
+        if look or asked > self._answered:
+            self._bring_up_to_date(force=asked > self._answered)
+            with self._news:
+                self._answered = asked
+                self._news.notify_all()
+        if _is_due(self._collect_at):
+            self._collect_at = None
+            gc.collect()
+        return True
+
+    def is_called(self) -> bool:
+        """Tell whether there is something to do now."""
+        due = _is_due(self._look_at) or _is_due(self._collect_at)
+        return self.is_stopping or due or self._asked > self._answered or bool(self._reloader.idle())
+
+    def _wait_until(self, condition: Callable[[], bool], times: Callable[[], tuple[float | None, ...]]) -> None:
+        """Wait until *condition* holds, which news or one of the *times* may bring; these may change meanwhile."""
+        with self._news:
+            while not condition():
+                due = [at for at in times() if at is not None]
+                self._news.wait(max(0.0, min(due) - time.monotonic()) if due else None)
+
+    def _bring_up_to_date(self, force: bool) -> None:
+        """Load and publish until what serves is what the files say, or say why that cannot be."""
+        pause = 0.005
+        changed: set[str] = set()
+        while not self.is_stopping:
+            self._looked()
+            self._tell_of_strangers()
+            serving = self._reloader.serving
+            changed |= self._files.changes(serving)
+            if not force and (not changed or self._is_back(serving)):
+                break
+            started = time.monotonic()
+            load, error = self._try(changed)
+            if error is None and load.done and not self._has_changes(load.generation):
+                error = self._publish(load, changed, started)
+                if error is None:
+                    break
+            self._discard(load)
+            if error is not None and not self._changes_within(QUIET_SECONDS):
+                self._fail(load, error)
+                break
+            # Overtaken: the contents are moving. Let them settle a little, a little longer each time.
+            self._settle(pause)
+            pause = min(2 * pause, QUIET_SECONDS)
+        self._watch()
+
+    def _is_back(self, serving: Generation) -> bool:
+        """Tell whether the files, after a failed load, are again those of what serves; then that error is over."""
+        if not self._files.are_as_served(serving):
+            return False
+        self._files.served(serving)
+        say(f"generation {serving.number} serves: the files are again what it was loaded from")
+        self._reloader.note(None)
+        return True
+
+    # -- loading ---------------------------------------------------------------------------------------------
+
+    def _try(self, changed: set[str]) -> tuple[Load, BaseException | None]:
+        """Load a generation; return it with what went wrong, if something did. One that was overtaken is not done."""
+        broken = self._files.compile(changed)
+        load = self._load(hooks=not broken)
+        if broken and load.done and load.error is None:
+            if self._files.any_needed(load.generation, broken):
+                return load, next(iter(broken.values()))
+            # A file that does not compile, and is not imported any more, does not matter; but the hooks are due.
+            self._discard(load)
+            load = self._load(hooks=True)
+        return load, load.error
+
+    def _load(self, hooks: bool) -> Load:
+        """Run one load until it is done or newer contents have overtaken it."""
+        serving = self._reloader.serving
+        importlib.invalidate_caches()
+        load = Load(
+            self._reloader.begin(),
+            self._entries_of(serving),
+            serving.modules.get(MAIN),
+            self._modules,
+            (lambda: call_reload_hooks(serving)) if hooks else (lambda: None),
+            self._news,
+        )
+        load.start()
+        notice = load.started + LONG_LOAD_SECONDS
+        while True:
+            self._wait_until(
+                lambda: load.done or self.is_stopping or _is_due(self._look_at) or _is_due(notice),  # noqa: B023
+                lambda: (self._look_at, notice),  # noqa: B023 - both are called at once
+            )
+            if load.done or self.is_stopping or self._has_changes(load.generation):
+                return load
+            if _is_due(notice):
+                seconds = time.monotonic() - load.started
+                number = load.generation.number
+                say(f"generation {number} is still loading after {seconds:.0f} s: {load.where()}", logging.WARNING)
+                notice += seconds
+
+    def _entries_of(self, serving: Generation) -> list[str]:
+        """Return the modules that a load is to import, besides the main script, which imports what it needs."""
+        if MAIN in serving.modules:
+            return []
+        if self._reloader.entries:
+            return self._reloader.entries
+        # What asked for autoreload is itself a system module; so all that it had imported is loaded again.
+        return [name for name, module in serving.modules.items() if os.path.isfile(getattr(module, "__file__", ""))]
+
+    def _publish(self, load: Load, changed: set[str], started: float) -> BaseException | None:
+        """Have a loaded generation serve; return what prevented it."""
+        try:
+            self._reloader.publish(load)
+        except Exception as error:
+            return error
+        self._files.served(load.generation)
+        milliseconds = (time.monotonic() - started) * 1000
+        what = f"{listed(changed)} changed" if changed else "asked for"
+        say(f"generation {load.generation.number} serves: {what} ({milliseconds:.0f} ms)")
+        self._reloader.note(None)
+        return None
+
+    def _fail(self, load: Load, error: BaseException) -> None:
+        """Report a load that failed; what served before serves on."""
+        serving = self._reloader.generation
+        report = load_error(load.generation, serving, error)
+        self._files.failed(load.generation)
+        outcome = f"still serving generation {serving}; save the file to try again"
+        say(f"{report.details}\n{report}\n{outcome}", logging.ERROR)
+        self._reloader.note(report)
+
+    def _discard(self, load: Load) -> None:
+        """Let go of a generation that will never be served."""
+        load.abandon()
+        # Most loads end at their next import. One that does not is left to itself: it can do no harm to others.
+        load.join(QUIET_SECONDS)
+        self._reloader.retire(load.generation)
+
+    # -- looking ---------------------------------------------------------------------------------------------
+
+    def _looked(self) -> None:
+        """Note that the files are looked at now."""
+        with self._news:
+            self._look_at = None if self._polling is None else time.monotonic() + self._polling
+
+    def _has_changes(self, loading: Generation | None = None) -> bool:
+        """Look, if it is time, whether there are changes that the last load has not seen; they stay to be seen."""
+        if not _is_due(self._look_at):
+            return False
+        if self._files.differ(self._reloader.serving, loading):
+            return True
+        self._looked()
+        return False
+
+    def _changes_within(self, seconds: float) -> bool:
+        """Wait for changes up to so many seconds; tell whether there were some."""
+        deadline = time.monotonic() + seconds
+        while not self.is_stopping and not _is_due(deadline):
+            self._wait_until(
+                lambda: self.is_stopping or _is_due(self._look_at) or _is_due(deadline),
+                lambda: (self._look_at, deadline),
+            )
+            if self._has_changes():
+                return True
+        return False
+
+    def _settle(self, seconds: float) -> None:
+        """Wait until there has been no event for so many seconds."""
+        deadline = time.monotonic() + seconds
+        while not self.is_stopping and not _is_due(deadline):
+            with self._news:
+                if _is_due(self._look_at):
+                    self._look_at, deadline = None, time.monotonic() + seconds
+            self._wait_until(
+                lambda: self.is_stopping or _is_due(self._look_at) or _is_due(deadline),  # noqa: B023
+                lambda: (self._look_at, deadline),  # noqa: B023 - both are called at once
+            )
+
+    def _watch(self) -> None:
+        """Watch the folders of what serves, and of what failed to."""
+        self._tell_of_unreadable()
+        folders = self._files.folders(self._reloader.serving)
+        self._polling = self._files.options.poll_seconds
+        if self._polling is None and not all(map(events_arrive, folders)):
+            self._polling = POLL_SECONDS
+        if self._polling is None:
+            try:
+                if self._watcher.watch(folders):
+                    self.touch(0)
+            except OSError as error:
+                say(f"no file events ({error}); looking at the files every {POLL_SECONDS} s instead", logging.WARNING)
+                self._polling = POLL_SECONDS
+        if self._polling is not None:
+            self._watcher.stop()
+            self.touch(self._polling)
+
+    def _tell_of_strangers(self) -> None:
+        """Say of each of the project's system modules that has changed that it will not be reloaded."""
+        for name, file in self._files.changed_strangers():
+            what = f"{shown(file)} changed, but {name} is no user module: only a restart brings it in"
+            say(f'{what}; mark it with "from ponyreload import *" to have it reloaded after that', logging.WARNING)
+
+    def _tell_of_unreadable(self) -> None:
+        """Say of each marked module that has no source file why it will not be reloaded; once."""
+        for name, file in find_unreadable().items():
+            if name not in self._told_of:
+                self._told_of.add(name)
+                why = f"{name} is marked, but has no source file that can be read again ({file})"
+                say(f"{why}: it stays as it is; unpack the archive that holds it to have it reloaded", logging.WARNING)
+
+
+def _is_due(at: float | None) -> bool:
+    return at is not None and at <= time.monotonic()
