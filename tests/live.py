@@ -104,15 +104,28 @@ class Live:
             time.sleep(0.005)  # between two looks at another process, which cannot tell us
 
     def stop(self, how: int = signal.SIGTERM, seconds: float = 15) -> int:
-        """Send a signal, and return the exit status."""
+        """Send a signal when the server is idle, and return the exit status.
+
+        A Ctrl-C that comes while cheroot hands a connection to a worker can leave it waiting for ever for that worker,
+        with and without us.
+        """
+        self.wait_until(self._is_idle, "idle server")
         self.process.send_signal(how)
         try:
             return self.process.wait(seconds)
         except subprocess.TimeoutExpired:
-            log = self.log
-            self.process.kill()
+            self.process.send_signal(signal.SIGABRT)  # faulthandler tells where the threads are
             self.process.wait()
-            raise AssertionError(f"the server did not end in {seconds} s\n--- log\n{log}") from None
+            raise AssertionError(f"the server did not end in {seconds} s\n--- log\n{self.log}") from None
+
+    def _is_idle(self) -> bool:
+        """Tell whether the main thread has stayed where it waits, for a moment."""
+        looks = set()
+        for _ in range(2):
+            status = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/status").read_text()
+            looks.add(status.partition("voluntary_ctxt_switches:")[2])
+            time.sleep(0.03)
+        return len(looks) == 1
 
     def _answers(self, path: str) -> bool:
         try:

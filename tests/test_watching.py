@@ -1,0 +1,216 @@
+"""However an editor saves, the newest contents are served; and the watcher costs nothing while nothing happens."""
+
+from __future__ import annotations
+
+import pytest
+
+from ponyreload.watcher import events_arrive
+
+APP = """
+        from ponyreload import *
+        import shop.cart
+        reloader = use_autoreload()
+
+        @AutoreloadMiddleware
+        def application(environ, start_response):
+            start_response("200 OK", [])
+            return [str(shop.cart.X).encode()]
+"""
+FILES = {
+    "app.py": APP,
+    "shop/__init__.py": "",
+    "shop/cart.py": "from ponyreload import *\nX = 1\n",
+}
+NEW = "from ponyreload import *\nX = 2\n"
+
+SAVES = {
+    "write-and-rename": f"project.edit('shop/cart.py', {NEW!r})",
+    "truncate-and-write": f"project.write_in_place('shop/cart.py', {NEW!r})",
+    "in-two-parts": f"""
+        with open('shop/cart.py', 'w') as file:
+            file.write({NEW[:30]!r})
+            file.flush()
+            file.write({NEW[30:]!r})
+    """,
+    "written-and-left-open": f"""
+        left_open = open('shop/cart.py', 'w')
+        left_open.write({NEW!r})
+        left_open.flush()
+    """,
+    "delete-and-create": f"os.unlink('shop/cart.py'); project.write_in_place('shop/cart.py', {NEW!r})",
+    "backup-by-rename": f"os.rename('shop/cart.py', 'shop/cart.py~'); project.write_in_place('shop/cart.py', {NEW!r})",
+    "backup-by-link": f"os.link('shop/cart.py', 'shop/cart.bak'); project.edit('shop/cart.py', {NEW!r})",
+    "clock-goes-back": f"""
+        project.write_in_place('shop/new', {NEW!r})
+        os.utime('shop/new', (1_000_000_000, 1_000_000_000))
+        os.replace('shop/new', 'shop/cart.py')
+    """,
+    "times-kept": f"""
+        status = os.stat('shop/cart.py')
+        project.write_in_place('shop/cart.py', {NEW!r})
+        os.utime('shop/cart.py', ns=(status.st_atime_ns, status.st_mtime_ns))
+    """,
+    "folder-exchanged": f"""
+        os.mkdir('newer')
+        project.edit('newer/__init__.py', '')
+        project.edit('newer/cart.py', {NEW!r})
+        os.rename('shop', 'older')
+        os.rename('newer', 'shop')
+    """,
+}
+
+
+@pytest.mark.parametrize("poll", ["None", "0.02"])
+@pytest.mark.parametrize("save", SAVES)
+def test_a_save_of_each_kind_is_served(project, save, poll):
+    files = {**FILES, "app.py": APP.replace("use_autoreload()", f"use_autoreload(poll_seconds={poll})")}
+    site = project(files)
+    told = site.drive(f"""
+        import app
+        first = request(app.application)
+        for number in range(2):
+{_indented(SAVES[save], 12)}
+            until(lambda: request(app.application) == "2")
+            serving = app.reloader.generation
+            if number == 0:
+                # Once more, to see that what is watched now is what there is now.
+                project.edit("shop/cart.py", "from ponyreload import *\\nX = 3\\n")
+                until(lambda: request(app.application) == "3")
+                for each in ("older", "shop/cart.bak"):
+                    if os.path.exists(each):
+                        project.delete(each)
+        tell(first=first, last=request(app.application))
+    """)
+    assert (told["first"], told["last"]) == ("1", "2")
+    assert "not served" not in told["stderr"]
+
+
+def _indented(code, width):
+    import textwrap
+
+    return textwrap.indent(textwrap.dedent(code).strip(), " " * width)
+
+
+@pytest.mark.parametrize("link", ["folder", "file", "switched"])
+def test_edits_behind_symbolic_links_are_seen(project, link, tmp_path):
+    site = project(FILES)
+    (tmp_path / "real").mkdir()
+    if link == "file":
+        (site / "shop/cart.py").rename(tmp_path / "real/cart.py")
+        (site / "shop/cart.py").symlink_to(tmp_path / "real/cart.py")
+    else:
+        (site / "shop").rename(tmp_path / "real/shop")
+        (site / "shop").symlink_to(tmp_path / "real/shop")
+    path = {"file": "../real/cart.py", "folder": "../real/shop/cart.py", "switched": "../other/cart.py"}[link]
+    told = site.drive(f"""
+        import app
+        first = request(app.application)
+        project.edit({path!r}, "from ponyreload import *\\nX = 2\\n")
+        if {link == "switched"}:
+            project.edit("../other/__init__.py", "")
+            os.symlink("../other", "newer")
+            os.replace("newer", "shop")
+        app.reloader.wait(1, 10)
+        tell(first=first, second=request(app.application))
+    """)
+    assert (told["first"], told["second"]) == ("1", "2")
+
+
+def test_a_module_that_was_looked_for_in_vain_is_loaded_when_it_comes(project):
+    optional = """
+        try:
+            from shop.local import X
+            shop.cart.X = X
+        except ImportError:
+            pass
+    """
+    files = {**FILES, "app.py": APP + optional}
+    told = project(files).drive("""
+        import app
+        first = request(app.application)
+        project.edit("shop/local.py", "X = 2\\n")
+        app.reloader.wait(1, 10)
+        tell(first=first, second=request(app.application))
+    """)
+    assert (told["first"], told["second"]) == ("1", "2")
+
+
+def test_what_changed_before_the_watching_began_is_loaded(project):
+    told = project(FILES).drive("""
+        import app
+        project.edit("shop/cart.py", "from ponyreload import *\\nX = 2\\n")
+        request(app.application)  # the first request starts the watcher
+        app.reloader.wait(1, 10)
+        tell(second=request(app.application))
+    """)
+    assert told["second"] == "2"
+
+
+def test_the_reloader_stops_at_once_and_what_serves_goes_on(project):
+    told = project(FILES).drive("""
+        import builtins, linecache
+        from importlib import _bootstrap
+        def hooks():
+            import signal
+            return [builtins.__import__, _bootstrap._gcd_import, linecache.getlines, signal.signal, *sys.meta_path]
+        before = hooks()
+        import app
+        with app.reloader as reloader:
+            request(app.application)
+            project.edit("shop/cart.py", "from ponyreload import *\\nX = 2\\n")
+            reloader.wait(1, 10)
+            began = time.monotonic()
+        took = time.monotonic() - began
+        reloader.stop()
+        try:
+            reloader.reload()
+        except RuntimeError as error:
+            text = str(error)
+        threads = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
+        tell(took=took, threads=threads, restored=hooks() == before, kind=type(sys.modules["shop.cart"]).__name__,
+             X=sys.modules["shop.cart"].X, answer=request(app.application), text=text)
+    """)
+    assert told["took"] < 2
+    assert told["threads"] == []
+    assert told["restored"]
+    assert (told["kind"], told["X"], told["answer"]) == ("module", 2, "2")
+    assert told["text"] == "the reloader has been stopped"
+
+
+def test_nothing_wakes_up_while_nothing_happens(project):
+    told = project(FILES).drive("""
+        import app
+        request(app.application)
+        project.edit("shop/cart.py", "from ponyreload import *\\nX = 2\\n")
+        app.reloader.wait(1, 10)
+        updater = app.reloader._updater
+        until(lambda: updater._collect_at is None and updater._look_at is None)
+        tell(waits=updater._look_at)
+    """)
+    assert told["waits"] is None
+
+
+def test_polling_takes_over_where_the_system_has_no_watches_left(project):
+    told = project(FILES).drive("""
+        import app, ponyreload.watcher, ponyreload.updating
+        def refuse(self, folders):
+            raise OSError(28, "inotify watch limit reached")
+        ponyreload.watcher.Watcher.watch = refuse
+        ponyreload.updating.POLL_SECONDS = 0.05
+        first = request(app.application)
+        project.edit("shop/cart.py", "from ponyreload import *\\nX = 2\\n")
+        app.reloader.wait(1, 10)
+        tell(second=request(app.application))
+    """)
+    assert told["second"] == "2"
+    assert "no file events ([Errno 28] inotify watch limit reached); looking at the files every" in told["stderr"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "arrive"), [("ext4", True), ("overlay", True), ("nfs4", False), ("9p", False), ("fuse.sshfs", False)]
+)
+def test_events_do_not_arrive_on_network_and_shared_folders(tmp_path, kind, arrive):
+    table = tmp_path / "mounts"
+    table.write_text(f"disk / ext4 rw 0 0\nhost:/x {tmp_path} {kind} rw 0 0\nother {tmp_path}x nfs rw 0 0\n")
+    assert events_arrive(str(tmp_path / "shop"), str(table)) is arrive
+    assert events_arrive("/", str(table))
