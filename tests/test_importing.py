@@ -356,3 +356,28 @@ def test_what_imports_a_broken_late_module_hears_of_it(project):
     }
     told = reloaded(project, files, "app.py", "import tool\n", "import tool # 2\n")
     assert (told["first"], told["second"]) == ("'heard'", "'heard'")
+
+
+def test_import_hooks_of_others_keep_compiling_in_their_own_way(project):
+    files = {
+        "hook.py": """
+            import importlib.machinery, sys
+
+            class Loader(importlib.machinery.SourceFileLoader):
+                def source_to_code(self, data, path, **more):
+                    return super().source_to_code(data.replace(b"UNITS", b"100"), path, **more)
+
+            class Finder:
+                def find_spec(self, name, path=None, target=None):
+                    spec = importlib.machinery.PathFinder.find_spec(name, path)
+                    if name == "shop":
+                        spec.loader = Loader(spec.loader.name, spec.loader.path)
+                    return spec
+
+            sys.meta_path.insert(0, Finder())
+        """,
+        "shop.py": MARK + "X = 1 * UNITS",
+        "app.py": app("import hook, shop", "shop.X"),
+    }
+    told = reloaded(project, files, "shop.py", "X = 1", "X = 2")
+    assert (told["first"], told["second"]) == ("100", "200")

@@ -150,7 +150,7 @@ def test_what_ended_a_load_is_named_with_its_place(project):
     assert bare(written) == (
         f'Traceback (most recent call last):\n{app}  File "/shop/cart.py", line 2\n    WORD = = 2\n'
         "SyntaxError: invalid syntax\n"
-        f"generation 3 not served: shop/cart.py:2 SyntaxError: invalid syntax (cart.py, line 2)\n{still}"
+        f"generation 3 not served: shop/cart.py:2 SyntaxError: invalid syntax\n{still}"
         f'Traceback (most recent call last):\n{app}  File "/shop/cart.py", line 1, in <module>\n'
         "    raise SystemExit(3)\nSystemExit: 3\n"
         f"generation 3 not served: shop/cart.py:1 SystemExit: 3\n{still}"

@@ -138,7 +138,10 @@ def test_include_marks_modules_without_the_constant_unless_they_say_no(project):
         for path in ("other.py", "lib/fixed.py", "lib/prices.py", "lib/deep/prices.py", "tools.py"):
             project.replace(path, "one", "two")
         until(lambda: request(app.application).endswith("two two one"))
-        tell(before=before, after=request(app.application), same=sys.modules["lib.fixed"] is fixed)
+        after = request(app.application)
+        project.replace("lib/prices.py", "two", "three")
+        until(lambda: request(app.application).startswith("three"))
+        tell(before=before, after=after, same=sys.modules["lib.fixed"] is fixed)
     """)
     assert told["before"] == "one one one one one"
     assert told["after"] == "two one two two one"
@@ -151,7 +154,7 @@ EXTRA = {
     "app.py": """
         from pathlib import Path
         from ponyreload import *
-        reloader = use_autoreload(extra_files=[Path("shop.toml"), "templates/**/*.html", "texts/", "late/on/*.ini"])
+        reloader = use_autoreload(extra_files=[Path("shop.toml"), "templates/**/*.html", "texts/", "../far/late/on/*.ini"])
         CONFIG = Path("shop.toml").read_text()
         WORD = "word1"
 
@@ -169,6 +172,7 @@ EXTRA = {
     "templates/deep/page.html": "page",
     "templates/page.css": "style",
     "texts/hello.txt": "hello",
+    "../far/readme.txt": "no source of the application lies here",
 }
 # Carries out changes that each fire a reload, and waits for each.
 CHANGE = """
@@ -221,19 +225,20 @@ def test_files_that_come_and_go_fire_a_reload(project):
     change(project.edit, "templates/newer/still/new.html", "new")
     change(project.delete, "templates/newer")
     change(project.edit, "texts/more/new.txt", "new")
-    change(project.edit, "late/on/new.ini", "new")
-    change(project.edit, "late/on/new.ini", "newer")
+    change(project.edit, "../far/late/on/new.ini", "new")
+    change(project.edit, "../far/late/on/new.ini", "newer")
     change(project.delete, "texts/more/new.txt")
-    tell()
+    tell(far=str(project.folder.parent / "far"))
     """)  # fmt: skip
+    ini = str(told["far"]) + "/late/on/new.ini"
     assert reloads(told) == numbered(
         "templates/new.html",
         "templates/new.html",
         "templates/newer/still/new.html",
         "templates/newer/still/new.html",
         "texts/more/new.txt",
-        "late/on/new.ini",
-        "late/on/new.ini",
+        ini,
+        ini,
         "texts/more/new.txt",
     )
 

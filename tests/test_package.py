@@ -30,12 +30,12 @@ LAYERS = """
     adapters.cherrypy_settings adapters.cherrypy_tools
     adapters.cheroot adapters.cherrypy_owners
     reloader
-    watcher
-    adapters.__init__
+    updating
+    watcher adapters.__init__
     files
     options
-    loading
-    importing
+    loading importing adoption
+    modules
     routed
     middleware
     mainthread hooks
@@ -194,7 +194,19 @@ def test_importing_it_reads_no_environment(imported):
 def test_importing_it_imports_no_server_and_no_watcher_and_not_its_own_engine(imported):
     servers = {"cherrypy", "cheroot", "flup", "watchdog", "watchfiles", "mod_wsgi", "google", "gunicorn", "asyncio"}
     assert {name.partition(".")[0] for name in imported["names"]} & servers == set()
-    lazy = {"reloader", "importing", "watcher", "loading", "mainthread", "files", "pages", "main"}
+    lazy = {
+        "reloader",
+        "updating",
+        "adoption",
+        "modules",
+        "importing",
+        "watcher",
+        "loading",
+        "mainthread",
+        "files",
+        "pages",
+        "main",
+    }
     assert {name for name in lazy if f"ponyreload.{name}" in imported["names"]} == set()
 
 

@@ -27,7 +27,7 @@ State = dict[str, object]
 class Files:
     """Knows the contents that were last tried, and compares them with what is on disk.
 
-    Used by the reloader's thread, after `adopt` and `begin` in the thread that turns autoreload on.
+    Used by the reloader's thread, after `adopt` and `add` in the thread that turns autoreload on.
     """
 
     def __init__(self, sources: Sources) -> None:
@@ -50,10 +50,17 @@ class Files:
         except OSError:
             self._tried[file] = None
 
-    def begin(self) -> None:
-        """Take what the extra files hold now as known."""
-        for file in self.options.find_extra_files():
+    def add(self, options: Options) -> bool:
+        """Take more options; what the extra files that they name for the first time hold now counts as known.
+
+        Returns:
+            Whether they say anything new.
+        """
+        new = tuple(pattern for pattern in options.extra_files if pattern not in self.options.extra_files)
+        before, self.options = self.options, self.options.joined(options)
+        for file in Options(extra_files=new).find_extra_files():
             self._tried.setdefault(file, self._digest(file))
+        return self.options != before
 
     # -- comparing -------------------------------------------------------------------------------------------
 
@@ -124,17 +131,17 @@ class Files:
 
     def _note(self, generation: Generation) -> None:
         self._tried |= _digests(generation)
-        self.begin()
 
     # -- compiling -------------------------------------------------------------------------------------------
 
-    def compile(self, changed: Iterable[str]) -> dict[str, BaseException]:
+    def compile(self, changed: Iterable[str], serving: Generation) -> dict[str, BaseException]:
         """Compile the changed files that are source of user modules; return those that do not compile, and why."""
         broken: dict[str, BaseException] = {}
+        loaders = {file: getattr(serving.modules[name], "__loader__", None) for name, file in _named_files(serving)}
         for file in changed:
             if is_project_file(file) and self._digest(file) is not None:
                 try:
-                    self._sources.read(file).code()
+                    self._sources.read(file).code(loaders.get(file))
                 except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
                     broken[file] = error
                 except OSError:
@@ -162,7 +169,7 @@ class Files:
     def folders(self, serving: Generation) -> dict[str, bool]:
         """Return the folders to watch, and whether the folders below each count too."""
         folders: dict[str, bool] = {}
-        for name, module in _modules_with_files(serving, self._failed):
+        for name, module in _named_files(serving, self._failed):
             _add_folders(folders, name, module)
         self._find_strangers(folders)
         for base in serving.missing | (self._failed.missing if self._failed else set()):
@@ -188,7 +195,7 @@ def _digests(generation: Generation) -> State:
     return {file: source.digest for file, source in list(generation.sources.items())}
 
 
-def _modules_with_files(*several: Generation | None) -> Iterable[tuple[str, str]]:
+def _named_files(*several: Generation | None) -> Iterable[tuple[str, str]]:
     for generation in several:
         for name, module in list(generation.modules.items()) if generation else ():
             file = getattr(module, "__file__", None)

@@ -148,11 +148,13 @@ class Reloader:
 
     def add_entry(self, name: str, namespace: dict[str, Any], options: Options) -> None:
         """Note that module *name* asked for autoreload, and with what options."""
-        self._files.options = self._files.options.joined(options)
+        is_more = self._files.add(options)
         if marking.own_word(namespace) is not False and name not in self.entries:
             # The main script is run first, as it was the first time: most entries are imported by it.
             self.entries.insert(0 if name == MAIN else len(self.entries), name)
         self.adopt()
+        if is_more and self._updater.is_started:
+            self._updater.touch(0)  # there is more to watch, or another interval
 
     def _is_included(self, name: str) -> bool:
         return name in self.entries or marking.is_named_by(name, self._files.options.include)
@@ -162,7 +164,6 @@ class Reloader:
         if self._current.number == 1:
             for name in adopt(self._modules, self._current):
                 self._files.adopt(self._current, name)
-            self._files.begin()
 
     def start(self) -> None:
         """Start watching, if that has not been done. A server's adapter calls it once no fork can come any more."""

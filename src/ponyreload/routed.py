@@ -85,7 +85,7 @@ class RoutedModule(ModuleType):
 
     def __dir__(self) -> list[str]:
         generation = active()
-        return dir(self.__dict__ if generation is None else _modules_of(self).load(generation, name_of(self)))
+        return list(super().__dir__()) if generation is None else dir(_modules_of(self).load(generation, name_of(self)))
 
     def __repr__(self) -> str:
         return f"<routed module {name_of(self)!r}>"

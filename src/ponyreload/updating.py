@@ -8,6 +8,7 @@ import logging
 import os
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -99,16 +100,21 @@ class Updater:
         self._reloader.adopt()
         self._watch()
         self.touch(0)  # what changed before the watching began
-        while self.attend():
-            pass
+        while not self.is_stopping:
+            try:
+                self.attend()
+            except Exception:
+                # What serves goes on serving, and the next save gets its chance.
+                say(f"ponyreload itself failed; please report this:\n{traceback.format_exc()}", logging.ERROR)
+                self._looked()
 
-    def attend(self) -> bool:
-        """Wait for something to do, and do it; False when there will be no more."""
+    def attend(self) -> None:
+        """Wait for something to do, and do it."""
         self._wait_until(self.is_called, lambda: (self._look_at, self._collect_at))
         with self._news:
             asked, look = self._asked, _is_due(self._look_at)
         if self.is_stopping:
-            return False
+            return
         for generation in self._reloader.idle():
             self._reloader.retire(generation)
             self._collect_at = time.monotonic() + COLLECT_SECONDS
@@ -120,7 +126,6 @@ class Updater:
         if _is_due(self._collect_at):
             self._collect_at = None
             gc.collect()
-        return True
 
     def is_called(self) -> bool:
         """Tell whether there is something to do now."""
@@ -173,7 +178,7 @@ class Updater:
 
     def _try(self, changed: set[str]) -> tuple[Load, BaseException | None]:
         """Load a generation; return it with what went wrong, if something did. One that was overtaken is not done."""
-        broken = self._files.compile(changed)
+        broken = self._files.compile(changed, self._reloader.serving)
         load = self._load(hooks=not broken)
         if broken and load.done and load.error is None:
             if self._files.any_needed(load.generation, broken):
