@@ -18,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 import ponyreload.autoreload
 import ponyreload.updating
-from driving import finish, start
+from driving import finish, start, until
 from oracle import Oracle
 
 EAGER = ["one", "two", "pack.three", "pack.four"]  # each may import those after it, at the top
@@ -182,6 +182,7 @@ class Loader(RuleBasedStateMachine):
         self.reloader._updater.touch(0)
         while self.reloader._updater.is_called():
             self.reloader._updater.attend()
+        until(lambda: not any(each.retires for each in self.reloader.living))
 
     def check(self) -> None:
         modules = {name: id(module) for name, module in sys.modules.items()}

@@ -81,6 +81,7 @@ class Generation:
         self.for_main_thread: list[Callable[[], object]] = []
         self.event_loop: AbstractEventLoop | None = None
         self.published = False
+        self.retires = False
         self.abandoned = False
         # Set when the last lease of a superseded generation has ended, or the process ends: parked scripts go on.
         self.retired = threading.Event()

@@ -28,6 +28,9 @@ from ponyreload.updating import Updater
 
 __all__ = ["Reloader"]
 
+# How long the clean-up of a script may take before it is left to itself.
+END_SECONDS = 5.0
+
 
 class Reloader:
     """Has a new generation loaded when the files change, publishes it, and retires the one before.
@@ -223,7 +226,8 @@ class Reloader:
     def idle(self) -> list[Generation]:
         """Return the superseded generations whose last lease has ended."""
         with self._lock:
-            return [each for each in self._living if each.published and each is not self._current and not each.leases]
+            superseded = [each for each in self._living if each.published and each is not self._current]
+            return [each for each in superseded if not each.leases and not each.retires]
 
     def begin(self) -> Generation:
         """Make the generation that is to be loaded next."""
@@ -242,10 +246,11 @@ class Reloader:
         generation = load.generation
         for slot in list(self._slots.values()):
             slot.check(generation)
-        self._modules.sort_out(generation)
         for adapter in self._adapters:
             with entered(generation):
                 adapter.before_publish(generation)
+        # From here on nothing can fail.
+        self._modules.sort_out(generation)
         # The new generation is published before the old one can retire, or a request would find neither.
         with self._lock:
             self._current = generation
@@ -261,15 +266,30 @@ class Reloader:
             self.news.notify_all()
 
     def retire(self, generation: Generation) -> None:
-        """Let go of a superseded generation whose last lease has ended, or of one that will never be served."""
-        generation.retired.set()
-        for adapter in self._adapters:
-            with entered(generation):
-                adapter.retire(generation)
-        generation.close_event_loop()
-        with self._lock:
-            self._living.remove(generation)
-        self._modules.tidy()
+        """Let go of a superseded generation whose last lease has ended, or of one that will never be served.
+
+        That runs code of the generation, which may take its time, so it has a thread of its own.
+        """
+        generation.retires = True
+        threading.Thread(
+            target=self._retire, args=(generation,), name=f"ponyreload retires {generation.number}"
+        ).start()
+
+    def _retire(self, generation: Generation) -> None:
+        try:
+            for adapter in list(self._adapters):
+                with entered(generation):
+                    adapter.retire(generation)
+        finally:
+            generation.retired.set()
+            # The parked script's clean-up is code of the generation too.
+            if generation.load is None or generation.load.join(END_SECONDS):
+                generation.close_event_loop()
+            with self._lock:
+                self._living.remove(generation)
+            self._modules.tidy()
+            with self.news:
+                self.news.notify_all()
         # What others may still hold of it stays sound: its modules keep their namespaces.
         generation.apps.clear()
         generation.hooks.clear()
@@ -277,14 +297,14 @@ class Reloader:
 
     # -- the end ---------------------------------------------------------------------------------------------
 
-    def end(self, seconds: float = 5.0) -> None:
-        """Let the parked scripts run their clean-up, and wait for it up to so many seconds: the server has ended."""
-        deadline = time.monotonic() + seconds
+    def end(self) -> None:
+        """Let the parked scripts run their clean-up, and wait for it: the server has ended."""
+        deadline = time.monotonic() + END_SECONDS
         for generation in self.living:
             generation.retired.set()
         for generation in self.living:
             if generation.load is not None and not generation.load.join(max(0.0, deadline - time.monotonic())):
-                say(f"generation {generation.number} did not end within {seconds} s", logging.WARNING)
+                say(f"generation {generation.number} did not end within {END_SECONDS} s", logging.WARNING)
             generation.close_event_loop()
 
     def _at_exit(self) -> None:
