@@ -6,6 +6,7 @@ import builtins
 import importlib
 import inspect
 import linecache
+import subprocess
 import sys
 import threading
 import types
@@ -81,3 +82,16 @@ def test_a_star_import_asks_getattr_in_the_frame_of_the_importing_module(monkeyp
 
 def test_a_thread_inherits_being_a_daemon_from_the_property_of_its_maker():
     assert "current_thread().daemon" in inspect.getsource(threading.Thread.__init__)
+
+
+def test_what_is_to_end_before_other_threads_can_be_registered():
+    code = """
+import atexit, threading
+ended = threading.Event()
+threading.Thread(target=ended.wait, args=(20,)).start()
+atexit.register(print, "atexit")
+threading._register_atexit(ended.set)
+threading._register_atexit(print, "before the threads")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=10, check=True)
+    assert done.stdout.split("\n")[:2] == ["before the threads", "atexit"]

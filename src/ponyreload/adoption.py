@@ -15,6 +15,8 @@ from ponyreload.routed import RoutedModule
 
 __all__ = ["adopt", "find_unreadable"]
 
+GIVEN_TO_SCRIPT = ("__file__", "__spec__", "__package__", "__loader__", "__cached__", "__builtins__", "__doc__")
+
 
 def adopt(modules: Modules, generation: Generation) -> list[str]:
     """Make the marked modules that Python itself has imported part of *generation*, as they are.
@@ -31,6 +33,8 @@ def adopt(modules: Modules, generation: Generation) -> list[str]:
             if marking.is_user(name, namespace, modules.is_included) and namespace.get("__name__") == name:
                 if not _has_source(name, namespace):
                     continue
+                if name == MAIN:
+                    modules.given_to_script = {key: namespace[key] for key in GIVEN_TO_SCRIPT if key in namespace}
                 namespace[MARK] = generation
                 generation.modules[name] = standing
                 new.append(name)

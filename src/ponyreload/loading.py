@@ -7,7 +7,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from types import ModuleType
 
 from ponyreload.errors import Abandoned
 from ponyreload.generations import Generation, entered
@@ -15,9 +14,6 @@ from ponyreload.modules import Modules
 from ponyreload.reporting import load_error, say, shown
 
 __all__ = ["Load", "load_of_this_thread"]
-
-# What a main script's module has that its code does not make itself.
-GIVEN_TO_SCRIPT = ("__file__", "__spec__", "__package__", "__loader__", "__cached__", "__builtins__", "__doc__")
 
 
 class Load:
@@ -31,7 +27,7 @@ class Load:
         self,
         generation: Generation,
         entries: Sequence[str],
-        script: ModuleType | None,
+        runs_script: bool,
         modules: Modules,
         before: Callable[[], object],
         when_done: threading.Condition,
@@ -43,8 +39,8 @@ class Load:
         self._when_done = when_done
         self._modules = modules
         self._entries = entries
-        # Both are of the generation before, which the thread must not hold: it may be parked for long.
-        self._script: ModuleType | None = script
+        self._runs_script = runs_script
+        # It holds the generation before, which the thread must not: it may be parked for long.
         self._before: Callable[[], object] | None = before
         self.thread = LoadThread(self)
         generation.load = self
@@ -90,11 +86,9 @@ class Load:
                 self._give_event_loop()
                 if self._before is not None:
                     self._before()
-                given = vars(self._script) if self._script is not None else None
-                self._before = self._script = None
-                if given is not None:
-                    given = {key: given[key] for key in GIVEN_TO_SCRIPT if key in given}
-                    self._modules.run_main(self.generation, given)
+                    self._before = None
+                if self._runs_script:
+                    self._modules.run_main(self.generation)
                 for name in self._entries:
                     self._modules.require(self.generation, name)
             except BaseException as error:  # a Ctrl-C from the keyboard reaches the main thread only

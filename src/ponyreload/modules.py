@@ -9,7 +9,7 @@ import importlib.util
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -44,6 +44,9 @@ class Modules:
         # Modules that a generation loaded and that turned out to be system modules, while older generations
         # still have them as user modules:  "shop.const" -> <module>
         self._kept_as_system: dict[str, ModuleType] = {}
+        # What the main script's module has that its code does not make itself; taken when it is adopted, because
+        # the interpreter takes some of it away when the script's first run has ended.
+        self.given_to_script: dict[str, Any] = {}
         # The finder that makes candidates of modules, to be passed over where the real ones are found.
         self.our_finder: object = None
 
@@ -227,16 +230,11 @@ class Modules:
             plain_import(name)
             return self.real(generation, sys.modules[name])
 
-    def run_main(self, generation: Generation, given: Mapping[str, Any]) -> None:
-        """Run the main script. Returns when the script ends, which may be long after it serves.
-
-        Args:
-            generation: The generation to run it in.
-            given: What the script's module has that its code does not make itself, ``__file__`` among it.
-        """
+    def run_main(self, generation: Generation) -> None:
+        """Run the main script. Returns when the script ends, which may be long after it serves."""
         module = ModuleType(MAIN)
         namespace = vars(module)
-        namespace.update(given)
+        namespace.update(self.given_to_script)
         namespace[MARK] = generation
         with self.lock:
             # Complete from the start: another thread must never wait for a script that is parked at its server.

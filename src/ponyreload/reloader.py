@@ -143,6 +143,10 @@ class Reloader:
             else:
                 self._hooks.call_after_import[server] = functools.partial(self._install_adapter, server)
         atexit.register(self._at_exit)
+        # When the main thread is at its end, the interpreter waits for all others before it calls what `atexit` has.
+        # Threads of later scripts end by their clean-up, so that comes first. Not public, but `concurrent.futures`
+        # needs it too; pinned by a test of what we assume of Python.
+        threading._register_atexit(self._at_end_of_main_thread)  # type: ignore[attr-defined]
 
     def _install_adapter(self, server: str) -> None:
         adapter = adapter_for(server)
@@ -244,11 +248,11 @@ class Reloader:
             Exception: What the generation's own start listeners raise; the one before serves on.
         """
         generation = load.generation
-        for slot in list(self._slots.values()):
-            slot.check(generation)
         for adapter in self._adapters:
             with entered(generation):
                 adapter.before_publish(generation)
+        for slot in list(self._slots.values()):
+            slot.check(generation)
         # From here on nothing can fail.
         self._modules.sort_out(generation)
         # The new generation is published before the old one can retire, or a request would find neither.
@@ -306,6 +310,11 @@ class Reloader:
             if generation.load is not None and not generation.load.join(max(0.0, deadline - time.monotonic())):
                 say(f"generation {generation.number} did not end within {END_SECONDS} s", logging.WARNING)
             generation.close_event_loop()
+
+    def _at_end_of_main_thread(self) -> None:
+        # A server in another thread goes on, and so does everything else, until it ends.
+        if not any(adapter.serves() for adapter in self._adapters):
+            self.end()
 
     def _at_exit(self) -> None:
         self._updater.stop()

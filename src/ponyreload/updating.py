@@ -195,7 +195,7 @@ class Updater:
         load = Load(
             self._reloader.begin(),
             self._entries_of(serving),
-            serving.modules.get(MAIN),
+            MAIN in serving.modules,
             self._modules,
             (lambda: call_reload_hooks(serving)) if hooks else (lambda: None),
             self._news,

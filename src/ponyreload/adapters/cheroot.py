@@ -46,6 +46,8 @@ class CherootAdapter:
         self._makers: WeakKeyDictionary[Any, Generation] = WeakKeyDictionary()
         # Those that a load made: each stands in for one that runs, also if a thread starts it after the publish.
         self._stand_ins: WeakSet[Any] = WeakSet()
+        # Those that run, each by its own thread.
+        self._serving: set[Any] = set()
         # By slot:  ("cheroot", 0) -> Running(("127.0.0.1", 8080), 10, False)
         self._running: dict[object, Running] = {}
         self._filled = threading.Condition()
@@ -56,12 +58,6 @@ class CherootAdapter:
         self._wrap("__init__", self._init)
         self._wrap("prepare", self._prepare)
         self._wrap("serve", self._serve)
-        # When the main thread is at its end, the interpreter waits for all others, before it calls what `atexit` has.
-        # Threads of later scripts end by their clean-up, so that comes first. Not public, but `concurrent.futures`
-        # needs it too.
-        register: Callable[..., object] | None = getattr(threading, "_register_atexit", None)
-        if register is not None:
-            register(reloader.end)
 
     def uninstall(self) -> None:
         for name, plain in self._plain.items():
@@ -119,11 +115,18 @@ class CherootAdapter:
                 if load_of_this_thread() is not None:
                     raise
             return
+        self._serving.add(server)
         try:
             self._plain["serve"](server)
         finally:
-            if threading.current_thread() is threading.main_thread():
+            self._serving.discard(server)
+            main = threading.main_thread()
+            if threading.current_thread() is main or not (main.is_alive() or self._serving):
                 self._reloader.end()
+
+    def serves(self) -> bool:
+        """Tell whether a server runs."""
+        return bool(self._serving)
 
     def _all_filled(self, generation: Generation) -> bool:
         return all(running.shared or key in generation.apps for key, running in self._running.items())
