@@ -45,6 +45,7 @@ class Files:
             return
         try:
             generation.sources[file] = self._sources.read(file)
+            generation.files[name] = file
             if _may_have_run_other_bytes(file):
                 self._tried[file] = None  # differs from whatever is there: a reload makes sure
         except OSError:
@@ -137,7 +138,7 @@ class Files:
     def compile(self, changed: Iterable[str], serving: Generation) -> dict[str, BaseException]:
         """Compile the changed files that are source of user modules; return those that do not compile, and why."""
         broken: dict[str, BaseException] = {}
-        loaders = {file: getattr(serving.modules[name], "__loader__", None) for name, file in _named_files(serving)}
+        loaders = {file: getattr(serving.modules.get(name), "__loader__", None) for name, file in _named_files(serving)}
         for file in changed:
             if is_project_file(file) and self._digest(file) is not None:
                 try:
@@ -197,10 +198,7 @@ def _digests(generation: Generation) -> State:
 
 def _named_files(*several: Generation | None) -> Iterable[tuple[str, str]]:
     for generation in several:
-        for name, module in list(generation.modules.items()) if generation else ():
-            file = getattr(module, "__file__", None)
-            if file:
-                yield name, file
+        yield from list(generation.files.items()) if generation else ()
 
 
 def _add_folders(folders: dict[str, bool], name: str, file: str) -> None:

@@ -50,6 +50,7 @@ class Generation:
         modules: The real modules that are complete:  "shop.cart" -> <module>
         running: Those whose code is being run, None before it begins; their own thread alone may see them:
             "shop.api" -> <module>
+        files: Where the code of its modules is from:  "shop.cart" -> "/site/shop/cart.py"
         sources: The versions of the files that this generation runs:  "/site/shop/cart.py" -> Source
         late: Files of modules that were first imported after the publish.
         missing: Paths, without suffix, of modules that it looked for in vain.
@@ -68,6 +69,7 @@ class Generation:
         self.born = time.monotonic()
         self.modules: dict[str, ModuleType] = {}
         self.running: dict[str, ModuleType | None] = {}
+        self.files: dict[str, str] = {}
         self.sources: dict[str, Source] = {}
         self.late: set[str] = set()
         self.missing: set[str] = set()

@@ -173,14 +173,15 @@ class Modules:
         spec._initializing = True
         try:
             if spec.origin is not None and isinstance(spec.loader, importlib.machinery.SourceFileLoader):
-                exec(self.code(generation, spec.origin, spec.loader), namespace)  # noqa: S102 - this is an importer
+                exec(self._code(generation, name, spec.origin, spec.loader), namespace)  # noqa: S102 - this is an importer
             elif spec.loader is not None:
                 spec.loader.exec_module(module)
         finally:
             spec._initializing = False
 
-    def code(self, generation: Generation, file: str, loader: Any = None) -> Any:
-        """Return the code of *file* in the version that *generation* runs, read now if it has none yet."""
+    def _code(self, generation: Generation, name: str, file: str, loader: Any = None) -> Any:
+        """Return the code of a module in the version that *generation* runs, read now if it has none yet."""
+        generation.files[name] = file
         source = generation.sources.get(file)
         if source is None:
             source = generation.sources.setdefault(file, self._sources.read(file))
@@ -239,7 +240,7 @@ class Modules:
         with self.lock:
             # Complete from the start: another thread must never wait for a script that is parked at its server.
             generation.modules[MAIN] = module
-        exec(self.code(generation, namespace["__file__"]), namespace)  # noqa: S102 - this is an importer
+        exec(self._code(generation, MAIN, namespace["__file__"]), namespace)  # noqa: S102 - this is an importer
 
     # -- user or system --------------------------------------------------------------------------------------
 

@@ -222,7 +222,7 @@ class Updater:
         if self._reloader.entries:
             return self._reloader.entries
         # What asked for autoreload is itself a system module; so all that it had imported is loaded again.
-        return [name for name, module in serving.modules.items() if os.path.isfile(getattr(module, "__file__", ""))]
+        return [name for name, file in serving.files.items() if os.path.isfile(file)]
 
     def _publish(self, load: Load, changed: set[str], started: float) -> BaseException | None:
         """Have a loaded generation serve; return what prevented it."""
