@@ -143,7 +143,7 @@ def test_a_changed_address_or_number_of_threads_is_said_to_need_a_restart_and_th
         assert server.log.count("takes a restart") == 2
 
 
-def test_a_script_whose_main_thread_ends_while_its_server_serves_is_reloaded(project):
+def test_a_script_whose_main_thread_waits_for_the_thread_of_its_server_is_reloaded(project):
     site = project(
         {
             "app.py": """
@@ -158,7 +158,9 @@ def test_a_script_whose_main_thread_ends_while_its_server_serves_is_reloaded(pro
                     return [b"one"]
 
                 server = Server(("127.0.0.1", int(os.environ["PORT"])), application)
-                threading.Thread(target=server.start).start()
+                thread = threading.Thread(target=server.start)
+                thread.start()
+                thread.join()
             """
         }
     )
