@@ -146,7 +146,7 @@ class Reloader:
         # When the main thread is at its end, the interpreter waits for all others before it calls what `atexit` has.
         # Threads of later scripts end by their clean-up, so that comes first. Not public, but `concurrent.futures`
         # needs it too; pinned by a test of what we assume of Python.
-        threading._register_atexit(self._at_end_of_main_thread)  # type: ignore[attr-defined]
+        threading._register_atexit(self.end)  # type: ignore[attr-defined]
 
     def _install_adapter(self, server: str) -> None:
         adapter = adapter_for(server)
@@ -310,11 +310,6 @@ class Reloader:
             if generation.load is not None and not generation.load.join(max(0.0, deadline - time.monotonic())):
                 say(f"generation {generation.number} did not end within {END_SECONDS} s", logging.WARNING)
             generation.close_event_loop()
-
-    def _at_end_of_main_thread(self) -> None:
-        # A server in another thread goes on, and so does everything else, until it ends.
-        if not any(adapter.serves() for adapter in self._adapters):
-            self.end()
 
     def _at_exit(self) -> None:
         self._updater.stop()

@@ -29,9 +29,6 @@ class Adapter(Protocol):
     def uninstall(self) -> None:
         """Take them out."""
 
-    def serves(self) -> bool:
-        """Tell whether a server of this kind runs, in any thread."""
-
     def before_publish(self, generation: Generation) -> None:
         """Do what is due before a loaded generation serves; an exception keeps it from being published."""
 

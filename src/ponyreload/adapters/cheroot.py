@@ -124,10 +124,6 @@ class CherootAdapter:
             if threading.current_thread() is main or not (main.is_alive() or self._serving):
                 self._reloader.end()
 
-    def serves(self) -> bool:
-        """Tell whether a server runs."""
-        return bool(self._serving)
-
     def _all_filled(self, generation: Generation) -> bool:
         return all(running.shared or key in generation.apps for key, running in self._running.items())
 

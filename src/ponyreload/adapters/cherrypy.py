@@ -36,10 +36,6 @@ class CherryPyAdapter:
         TOOLS.uninstall()
         MOUNTS.uninstall()
 
-    def serves(self) -> bool:
-        """Tell whether a server runs; those of CherryPy are cheroot's, or they run in a process that blocks."""
-        return False
-
     def before_publish(self, generation: Generation) -> None:
         """Start what the generation subscribed to the bus, and apply its settings."""
         first = self._reloader.living[0]
