@@ -28,7 +28,7 @@ class Modules:
     """The user modules of all generations, and what stands for them in `sys.modules`.
 
     Threads: a module is run under its own lock, one per generation and name, of the kind that the import system
-    uses for itself, so that it sees through a deadlock between the two. ``_lock`` protects the tables; it is held
+    uses for itself, so that it sees through a deadlock between the two. ``lock`` protects the tables; it is held
     for look-ups only, never while anybody's code runs.
     """
 
