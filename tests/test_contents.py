@@ -166,3 +166,23 @@ import sys
     assert told["first"] == "{1}"
     assert told["loads"] <= 10
     assert "not served" not in told["stderr"]
+
+
+def test_a_module_that_is_imported_no_more_fires_no_reload(project):
+    files = {
+        **FILES,
+        "app.py": APP.replace("import shop\n", "import shop, cart\n"),
+        "cart.py": "from ponyreload import *\n",
+    }
+    told = project(files).drive("""
+        import app
+        request(app.application)
+        project.replace("app.py", "import shop, cart", "import shop")
+        app.reloader.wait(1, 10)
+        project.edit("app.py", Path("app.py").read_text())
+        project.replace("shop.py", "X = 1", "X = 2")
+        app.reloader.wait(2, 10)
+        tell(answer=request(app.application))
+    """)
+    assert told["answer"] == "2 in 3"
+    assert "cart.py" not in told["stderr"]

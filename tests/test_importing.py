@@ -381,3 +381,18 @@ def test_import_hooks_of_others_keep_compiling_in_their_own_way(project):
     }
     told = reloaded(project, files, "shop.py", "X = 1", "X = 2")
     assert (told["first"], told["second"]) == ("100", "200")
+
+
+def test_a_late_import_from_an_unmarked_package_gives_the_real_module(project):
+    files = {
+        "shop/__init__.py": "",
+        "shop/cart.py": MARK + "X = 1",
+        "held.py": "functions = []",
+        "app.py": app(
+            "import held\ndef late():\n    from shop import cart\n    return cart.X\nheld.functions.append(late)",
+            "[each() for each in held.functions]",
+        ),
+    }
+    told = reloaded(project, files, "shop/cart.py", "X = 1", "X = 2")
+    # The old function runs within a request of the new generation, and stays what it is.
+    assert (told["first"], told["second"]) == ("[1]", "[1, 2]")

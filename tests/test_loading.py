@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 
 import pytest
 
@@ -30,6 +31,17 @@ BROKEN = {
     "missing-dependency": ("shop/cart.py", "from ponyreload import *\nimport no_such_thing\n", "ModuleNotFoundError"),
     "import-cycle": ("shop/cart.py", "from ponyreload import *\nfrom app import application\n", "ImportError"),
     "missing-name": ("app.py", APP.replace("import cart", "import cart, basket"), "ImportError"),
+    "ring": (
+        "shop/cart.py",
+        "error = ValueError('ring')\ntry:\n    raise error\nexcept ValueError as caught:\n    raise caught from caught\n",
+        "ValueError",
+    ),
+    "no-text": ("shop/cart.py", "class Odd(Exception):\n    def __str__(self): return 1 / 0\nraise Odd\n", "Odd"),
+    "replaced-then-fails": (
+        "shop/cart.py",
+        "import sys\nsys.modules[__name__] = 'another object'\n1 / 0\n",
+        "ZeroDivisionError",
+    ),
     "no-application": ("app.py", "from ponyreload import *\nuse_autoreload()\n", "LookupError"),
 }
 
@@ -210,3 +222,114 @@ def test_reload_from_a_module_that_is_being_loaded_is_refused(project):
         tell(text=str(app.reloader.error.reason))
     """)
     assert told["text"] == "reload() was called by a module that is being loaded; call it from elsewhere"
+
+
+def test_a_deleted_module_that_had_asked_for_autoreload_is_not_missed(project):
+    files = {
+        **FILES,
+        "app.py": APP.replace("from shop import cart", "from shop import cart, extra"),
+        "shop/extra.py": "from ponyreload import *\nuse_autoreload()\n",
+    }
+    told = project(files).drive("""
+        import app
+        request(app.application)
+        project.replace("app.py", "cart, extra", "cart")
+        app.reloader.wait(1, 10)
+        project.delete("shop/extra.py")
+        project.replace("shop/cart.py", "PRICE = 1", "PRICE = 2")
+        app.reloader.wait(2, 10)
+        tell(answer=request(app.application))
+    """)
+    assert told["answer"] == "2 in 3"
+
+
+def test_reload_and_wait_in_an_on_reload_function_are_refused(project):
+    hook = """
+    texts = []
+
+    @on_reload
+    def hook():
+        for call in (reloader.reload, lambda: reloader.wait(0, 5)):
+            try:
+                call()
+            except RuntimeError as error:
+                print(error)
+    """
+    told = project({**FILES, "app.py": APP + hook}).drive("""
+        import app
+        request(app.application)
+        project.replace("shop/cart.py", "PRICE = 1", "PRICE = 2")
+        app.reloader.wait(1, 10)
+        tell(answer=request(app.application))
+    """)
+    assert told["answer"] == "2 in 2"
+
+
+def test_waiting_ends_when_the_reloader_is_stopped(project):
+    told = project(FILES).drive("""
+        import app
+        reloader = app.reloader
+        waits = in_thread(lambda: reloader.wait(1))
+        until(lambda: reloader._updater.is_started)
+        reloader.stop()
+        texts = []
+        for wait in (waits, lambda: reloader.wait(1)):
+            try:
+                wait()
+            except RuntimeError as error:
+                texts.append(str(error))
+        tell(texts=texts)
+    """)
+    assert told["texts"] == ["the reloader has been stopped"] * 2
+
+
+def test_a_script_that_another_program_runs_is_not_reloaded_but_what_it_imports_is(project):
+    script = """
+    from driving import *
+    import shop.cart
+    reloader = use_autoreload()
+    project.edit("shop/cart.py", "from ponyreload import *\\nPRICE = 2\\n")
+    reloader.wait(1, 10)
+    tell(price=sys.modules["shop.cart"].PRICE)
+    """
+    done = project({**FILES, "script.py": "from ponyreload import *\n" + textwrap.dedent(script)}).run(
+        "-m", "cProfile", "script.py"
+    )
+    assert 'TELL {"price": 2}' in done.stdout
+    assert "it is not reloaded, what it imports is" in done.stderr
+
+
+def test_a_file_that_is_mended_between_its_compilation_and_its_run_is_served(project):
+    gate = "import threading\nentered, go = threading.Event(), threading.Event()\n"
+    told = project({**FILES, "gate.py": gate}).drive("""
+        import app, gate
+        updater = app.reloader._updater
+        updater.is_started = True  # it is stepped by hand, so that no event comes that this test does not send
+        updater._watch = lambda: None
+        load = updater._load
+
+        def mend_first(hooks):
+            updater._load = load
+            project.edit("shop/cart.py", '''
+                from ponyreload import *
+                import gate
+                gate.entered.set()
+                gate.go.wait(20)
+                PRICE = 2
+            ''')
+            in_thread(tell_of_it)
+            return load(hooks)
+
+        def tell_of_it():
+            gate.entered.wait(10)  # the load has read the mended file
+            updater.touch(0)
+            until(lambda: updater._look_at is None)  # and the look at it has found nothing newer
+            gate.go.set()
+
+        updater._load = mend_first
+        project.edit("shop/cart.py", "from ponyreload import *\\nPRICE = = 2\\n")
+        updater.touch(0)
+        updater.attend()
+        tell(answer=request(app.application), error=str(app.reloader.error))
+    """)
+    assert (told["answer"], told["error"]) == ("2 in 2", "None")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import gc
 import importlib
 import inspect
 import linecache
@@ -10,7 +11,11 @@ import subprocess
 import sys
 import threading
 import types
+import typing
+import weakref
 from importlib import _bootstrap
+
+from ponyreload import retention
 
 
 def test_the_import_system_has_a_lock_that_knows_its_owner():
@@ -95,3 +100,18 @@ threading._register_atexit(print, "before the threads")
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=10, check=True)
     assert done.stdout.split("\n")[:2] == ["before the threads", "atexit"]
+
+
+def test_the_caches_that_hold_classes_can_be_emptied():
+    class Order:
+        pass
+
+    kept = weakref.ref(Order)
+    typing.Optional[Order]  # noqa: UP045 - the form that is cached
+    isinstance(Order(), typing.SupportsInt)
+    del Order
+    gc.collect()
+    retention.clear_caches()
+    gc.collect()
+    assert typing._cleanups
+    assert kept() is None

@@ -85,6 +85,31 @@ def test_a_save_of_each_kind_is_served(project, save, poll):
     assert "not served" not in told["stderr"]
 
 
+def test_a_file_that_stays_empty_for_long_while_it_is_written_is_a_user_module_still(project):
+    told = project(FILES).drive("""
+        import app
+        request(app.application)
+        open("shop/cart.py", "w").close()
+        app.reloader.wait(1, 10)
+        project.write_in_place("shop/cart.py", "from ponyreload import *\\nX = 2\\n")
+        app.reloader.wait(2, 10)
+        tell(answer=request(app.application))
+    """)
+    assert told["answer"] == "2"
+
+
+def test_a_file_that_is_moved_here_from_elsewhere_is_seen(project):
+    told = project(FILES).drive("""
+        import app
+        request(app.application)
+        project.edit("../elsewhere/cart.py", "from ponyreload import *\\nX = 2\\n")
+        os.replace("../elsewhere/cart.py", "shop/cart.py")
+        app.reloader.wait(1, 10)
+        tell(answer=request(app.application))
+    """)
+    assert told["answer"] == "2"
+
+
 def _indented(code, width):
     import textwrap
 

@@ -39,7 +39,8 @@ def adopt(modules: Modules, generation: Generation) -> list[str]:
                 generation.modules[name] = standing
                 new.append(name)
         for name in new:
-            modules.routed[name] = sys.modules[name] = RoutedModule(name, modules, generation.modules[name])
+            routed = sys.modules[name] = RoutedModule(name, modules, generation.modules[name])
+            modules.route(name, routed)
         _reroute_holders(modules, generation, new)
         for name, standing in generation.modules.items():
             modules.settle(generation, namespace_of(name, standing))

@@ -39,7 +39,10 @@ class LoadError(PonyreloadError):
         self.line = line
         self.details = details
         # The text of a SyntaxError ends with the place, which is told already.
-        said = reason.msg if place and isinstance(reason, SyntaxError) else str(reason)
+        try:
+            said = reason.msg if place and isinstance(reason, SyntaxError) else str(reason)
+        except Exception:
+            said = "its text cannot be had: its __str__ raises"
         text = f"{type(reason).__name__}: {said}" if said else type(reason).__name__
         super().__init__(f"generation {number} not served: {place + ' ' if place else ''}{text}")
 

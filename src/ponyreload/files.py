@@ -11,6 +11,7 @@ from types import ModuleType
 
 from ponyreload.generations import Generation
 from ponyreload.marking import is_project_file
+from ponyreload.modules import namespace_of
 from ponyreload.options import Options
 from ponyreload.routed import RoutedModule
 from ponyreload.sources import Sources
@@ -35,12 +36,13 @@ class Files:
         self._sources = sources
         self._tried: State = {}
         self._failed: Generation | None = None
+        self._extra: set[str] = set()  # extra files that were there at the last look
         # The project's files that are no user modules:  "/site/conf.py" -> ("conf", digest)
         self._strangers: dict[str, tuple[str, object]] = {}
 
     def adopt(self, generation: Generation, name: str) -> None:
         """Note the file of a module that Python has imported, and that now is part of generation 1."""
-        file = getattr(generation.modules[name], "__file__", None)
+        file = namespace_of(name, generation.modules[name]).get("__file__")
         if file is None:
             return
         try:
@@ -61,6 +63,7 @@ class Files:
         before, self.options = self.options, self.options.joined(options)
         for file in Options(extra_files=new).find_extra_files():
             self._tried.setdefault(file, self._digest(file))
+            self._extra.add(file)
         return self.options != before
 
     # -- comparing -------------------------------------------------------------------------------------------
@@ -69,10 +72,11 @@ class Files:
         """Return the files whose contents differ from those last tried; from now on these count as tried."""
         state = self._state(serving, self._failed)
         changed = self._difference(state, _digests(serving) | self._tried)
-        # A file that is gone from the state (an extra file that was deleted) has changed too.
-        gone = {file for file, value in self._tried.items() if file not in state and value not in (None, False)}
+        # An extra file that is there no more has changed too; not so a module that is imported no more.
+        changed |= self._extra - state.keys()
+        self._extra = self.options.find_extra_files()
         self._tried = state
-        return changed | (gone if self._failed is None else set())
+        return changed
 
     def differ(self, serving: Generation, loading: Generation | None = None) -> bool:
         """Tell whether there are contents that the last load has not seen."""
@@ -117,6 +121,10 @@ class Files:
                 self._strangers[file] = (name, digest)
                 changed.append((name, file))
         return changed
+
+    def any_is_empty(self, changed: Iterable[str]) -> bool:
+        """Tell whether one of the changed files is empty, as it is while an editor writes it in place."""
+        return any(file for file in changed if os.path.isfile(file) and os.path.getsize(file) == 0)
 
     # -- outcomes --------------------------------------------------------------------------------------------
 

@@ -94,12 +94,29 @@ class ImportHooks:
                 elif all(map(getattr(module, "__dict__", {}).__contains__, fromlist)):
                     return module
 
+            elif self._is_plain(name, fromlist):
+                return plain_import(name, globals, locals, fromlist, level)
+
         with entered(generation):
             full = name if not level else _absolute_name(name, globals, level)
             package = self._load_along(generation, full)
             if fromlist:
                 self._load_children(generation, full, package, fromlist)
-            return self._modules.real(generation, plain_import(name, globals, locals, fromlist, level))
+            module = self._modules.real(generation, plain_import(name, globals, locals, fromlist, level))
+            # A system package has routed modules for its children; user code is to get the real ones.
+            is_mixed = package is None and full in self._modules.packages
+            needs_view = is_mixed and fromlist and "*" not in fromlist
+            return PackageView(module, generation, self._modules) if needs_view else module
+
+    def _is_plain(self, name: str, fromlist: Sequence[str] | None) -> bool:
+        """Tell whether this is an import of a system module that is there, and has nothing to do with user modules."""
+        standing = sys.modules.get(name)
+        if standing is None or name in self._modules.routed:
+            return False
+        if not fromlist:
+            return name.partition(".")[0] not in self._modules.routed
+        there = getattr(standing, "__dict__", {})
+        return name not in self._modules.packages and all(map(there.__contains__, fromlist))
 
     def _import_by_name(self, name: str, package: str | None = None, level: int = 0) -> Any:
         """What `importlib.import_module` uses while autoreload is on."""
@@ -159,6 +176,18 @@ class ImportHooks:
         generation = (module_globals or {}).get(MARK) or active()
         source = None if generation is None else generation.sources.get(filename)
         return _plain_getlines(filename, module_globals) if source is None else source.lines()
+
+
+class PackageView:
+    """What ``from package import …`` gets of a system package with user modules in it: the generation's own ones."""
+
+    def __init__(self, package: Any, generation: Generation, modules: Modules) -> None:
+        self._package = package
+        self._generation = generation
+        self._modules = modules
+
+    def __getattr__(self, name: str) -> Any:
+        return self._modules.real(self._generation, getattr(self._package, name))
 
 
 class Finder:

@@ -89,12 +89,26 @@ class Load:
                     self._before = None
                 if self._runs_script:
                     self._modules.run_main(self.generation)
-                for name in self._entries:
-                    self._modules.require(self.generation, name)
+                self._require_entries()
             except BaseException as error:  # a Ctrl-C from the keyboard reaches the main thread only
                 self._finish(error)
             else:
                 self._finish(None)
+
+    def _require_entries(self) -> None:
+        """Import the entries. One that is gone is none any more, if another one is there; the slots tell the rest."""
+        missing: ModuleNotFoundError | None = None
+        found = 0
+        for name in self._entries:
+            try:
+                self._modules.require(self.generation, name)
+                found += 1
+            except ModuleNotFoundError as error:
+                if error.name != name:
+                    raise
+                missing = error
+        if missing is not None and not found:
+            raise missing
 
     def _give_event_loop(self) -> None:
         """Let `asyncio.get_event_loop` at module level find a loop, as it does on the main thread."""

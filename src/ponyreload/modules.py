@@ -41,6 +41,8 @@ class Modules:
         self.lock = threading.RLock()
         # What stands in sys.modules:  "shop.cart" -> <routed module 'shop.cart'>
         self.routed: dict[str, RoutedModule] = {}
+        # The packages of these, user or system: {"shop"}
+        self.packages: set[str] = set()
         # Modules that a generation loaded and that turned out to be system modules, while older generations
         # still have them as user modules:  "shop.const" -> <module>
         self._kept_as_system: dict[str, ModuleType] = {}
@@ -109,12 +111,18 @@ class Modules:
         with self.lock:
             generation.running.setdefault(name, None)
         try:
-            return self._run(generation, name)
+            module = self._run(generation, name)
         finally:
             with self.lock:
                 generation.running.pop(name, None)
                 if generation.published:
                     self.sort_out(generation)
+        if name not in generation.modules:
+            # It turned out to be a system module, and another generation may have run it at the same time.
+            standing = self._kept_as_system.get(name, sys.modules.get(name))
+            if standing is not None and type(standing) is not RoutedModule:
+                module = standing
+        return module
 
     def _run(self, generation: Generation, name: str) -> Any:
         """Find module *name* anew and run its code in *generation*. The caller holds its import lock."""
@@ -136,13 +144,29 @@ class Modules:
                 note_missing(generation, name, path)
                 raise ModuleNotFoundError(f"No module named {name!r}", name=name)
             module = importlib.util.module_from_spec(spec)
-            self._execute(generation, name, module, spec)
-        if not marking.is_user(name, vars(module), self.is_included):
+            standing = sys.modules.get(name)
+            try:
+                self._execute(generation, name, module, spec)
+            except BaseException:
+                # It may have put another object in its own place before it failed.
+                if standing is not None and sys.modules.get(name) is not standing:
+                    sys.modules[name] = standing
+                raise
+        if not marking.is_user(name, vars(module), self.is_included) and not self._is_emptied(generation, name):
             generation.unmarked.add(name)
         complete = self._complete(generation, name, module)
         if parent:
             self._bind(generation, parent, child, complete)
         return complete
+
+    def _is_emptied(self, generation: Generation, name: str) -> bool:
+        """Tell whether a module was a user module, and is empty: it does not say that it is none any more.
+
+        An editor that writes in place empties the file first.
+        """
+        source = generation.sources.get(generation.files.get(name, ""))
+        is_empty = source is not None and not source.data.strip()
+        return is_empty and any(each.published and name in each.modules for each in self._living())
 
     def find_spec(self, name: str, path: Sequence[str] | None) -> Any:
         """Ask the finders of the import system, but not ours, where a module is."""
@@ -157,7 +181,12 @@ class Modules:
         """Enter a module that the import system has just met for the first time, and is about to run."""
         with self.lock:
             generation.running.setdefault(name, None)
-            self.routed[name] = routed
+            self.route(name, routed)
+
+    def route(self, name: str, routed: RoutedModule) -> None:
+        """Enter what stands for a user module. Called with the lock held."""
+        self.routed[name] = routed
+        self.packages.add(name.rpartition(".")[0])
 
     def give_up(self, generation: Generation, name: str) -> None:
         """Undo `begin` for a module that could not be run; the import system takes it out of `sys.modules`."""
@@ -256,7 +285,12 @@ class Modules:
         """Make system modules of those that *generation* loaded and that turned out unmarked."""
         with self.lock:
             for name in generation.unmarked:
-                module = self._kept_as_system[name] = generation.modules.pop(name)
+                module = generation.modules.pop(name)
+                # The first copy is the system's.
+                standing = sys.modules.get(name)
+                if standing is None or type(standing) is RoutedModule:
+                    standing = module
+                self._kept_as_system.setdefault(name, standing)
                 namespace = namespace_of(name, module)
                 namespace.pop(MARK, None)
                 generation.sources.pop(namespace.get("__file__") or "", None)

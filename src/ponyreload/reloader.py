@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import functools
 import logging
+import os
 import sys
 import threading
 import time
@@ -17,12 +18,14 @@ from ponyreload.errors import LoadError
 from ponyreload.files import Files
 from ponyreload.generations import Generation, entered, entered_generation, publish
 from ponyreload.importing import ImportHooks
-from ponyreload.loading import Load
+from ponyreload.loading import Load, load_of_this_thread
 from ponyreload.mainthread import MainThread
 from ponyreload.middleware import Slot
-from ponyreload.modules import MAIN, Modules
+from ponyreload.modules import MAIN, Modules, namespace_of
 from ponyreload.options import Options
 from ponyreload.reporting import say
+from ponyreload.retention import clear_caches
+from ponyreload.routed import RoutedModule
 from ponyreload.sources import Sources
 from ponyreload.updating import Updater
 
@@ -94,7 +97,10 @@ class Reloader:
         _refuse_in_load("wait")
         self.start()
         with self.news:
-            if not self.news.wait_for(lambda: self._current.number > newer_than, timeout):
+            is_over = self.news.wait_for(lambda: self._current.number > newer_than or self.is_stopped, timeout)
+            if is_over and self._current.number <= newer_than:
+                raise RuntimeError("the reloader has been stopped")
+            if not is_over:
                 raise TimeoutError(f"generation {self._current.number} still serves after {timeout} s")
             return self._current.number
 
@@ -143,6 +149,8 @@ class Reloader:
             else:
                 self._hooks.call_after_import[server] = functools.partial(self._install_adapter, server)
         atexit.register(self._at_exit)
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(before=self._hold, after_in_parent=self._let_go, after_in_child=self._begin_in_child)
         # When the main thread is at its end, the interpreter waits for all others before it calls what `atexit` has.
         # Threads of later scripts end by their clean-up, so that comes first. Not public, but `concurrent.futures`
         # needs it too; pinned by a test of what we assume of Python.
@@ -156,7 +164,17 @@ class Reloader:
     def add_entry(self, name: str, namespace: dict[str, Any], options: Options) -> None:
         """Note that module *name* asked for autoreload, and with what options."""
         is_more = self._files.add(options)
-        if marking.own_word(namespace) is not False and name not in self.entries:
+        standing = sys.modules.get(name)
+        if (
+            standing is not None
+            and type(standing) is not RoutedModule
+            and namespace_of(name, standing) is not namespace
+        ):
+            # cProfile, trace and the like run a script in a namespace of their own, under the name of their module.
+            if marking.own_word(namespace) is not False:
+                text = f"the script was started by {getattr(standing, '__file__', standing)}, and is not in sys.modules"
+                say(f"{text}: it is not reloaded, what it imports is", logging.WARNING)
+        elif marking.own_word(namespace) is not False and name not in self.entries:
             # The main script is run first, as it was the first time: most entries are imported by it.
             self.entries.insert(0 if name == MAIN else len(self.entries), name)
         self.adopt()
@@ -209,7 +227,7 @@ class Reloader:
 
     def release(self, generation: Generation) -> None:
         """Take back a lease."""
-        with self.news:
+        with self._lock:  # the condition's own; entering it through that costs more than all else here
             generation.leases -= 1
             if generation.leases == 0 and generation is not self._current:
                 self.news.notify_all()
@@ -289,6 +307,7 @@ class Reloader:
             # The parked script's clean-up is code of the generation too.
             if generation.load is None or generation.load.join(END_SECONDS):
                 generation.close_event_loop()
+            clear_caches()
             with self._lock:
                 self._living.remove(generation)
             self._modules.tidy()
@@ -311,12 +330,31 @@ class Reloader:
                 say(f"generation {generation.number} did not end within {END_SECONDS} s", logging.WARNING)
             generation.close_event_loop()
 
+    # -- fork ------------------------------------------------------------------------------------------------
+
+    def _hold(self) -> None:
+        # Held over the fork by the thread that forks, so that the child finds the locks free.
+        self._modules.lock.acquire()
+        self._lock.acquire()
+
+    def _let_go(self) -> None:
+        self._lock.release()
+        self._modules.lock.release()
+
+    def _begin_in_child(self) -> None:
+        """Begin anew in a forked process, which has only the thread that forked: what serves goes on serving."""
+        self._living = [self._current]
+        self._current.leases = int(entered_generation() is self._current)
+        self._updater = Updater(self, self._files, self._modules, is_forked=True)
+        self._let_go()
+
     def _at_exit(self) -> None:
         self._updater.stop()
         self.end()
 
 
 def _refuse_in_load(method: str) -> None:
-    inside = entered_generation()
-    if inside is not None and not inside.published:
+    inside, load = entered_generation(), load_of_this_thread()
+    # An on_reload function runs with the generation that serves, but in the load.
+    if (inside is not None and not inside.published) or (load is not None and not load.done):
         raise RuntimeError(f"{method}() was called by a module that is being loaded; call it from elsewhere")

@@ -78,6 +78,12 @@ def _cut(report: traceback.TracebackException, generation: Generation, seen: set
 
 def _drop_frames(error: BaseException | None) -> None:
     """Let go of the frames, and so of the generation that failed; the text of the traceback has been made."""
-    while error is not None:
-        error.__traceback__ = None
-        error = error.__cause__ or error.__context__
+    # A chain may be a ring (`raise error from error`), and forks at a cause, a context and a group.
+    seen: set[int] = set()
+    todo = [error]
+    while todo:
+        each = todo.pop()
+        if each is not None and id(each) not in seen:
+            seen.add(id(each))
+            each.__traceback__ = None
+            todo += [each.__cause__, each.__context__, *getattr(each, "exceptions", ())]

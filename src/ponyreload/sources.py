@@ -44,10 +44,17 @@ class Source:
         """
         if self._code is None:
             compiler = getattr(loader, "source_to_code", None)
-            if compiler is None:
-                self._code = compile(self.data, self.file, "exec", dont_inherit=True)
-            else:
-                self._code = compiler(self.data, self.file)
+            try:
+                if compiler is None:
+                    self._code = compile(self.data, self.file, "exec", dont_inherit=True)
+                else:
+                    self._code = compiler(self.data, self.file)
+            except (SyntaxError, ValueError) as error:
+                if getattr(error, "filename", None) is None and b"\0" in self.data:
+                    # The compiler does not say where null bytes are.
+                    line = self.data.count(b"\n", 0, self.data.index(b"\0")) + 1
+                    raise SyntaxError(str(error), (self.file, line, 1, None)) from None
+                raise
         return self._code
 
     def lines(self) -> list[str]:

@@ -42,12 +42,14 @@ class Updater:
     The times and requests below are guarded by the reloader's lock, and told through its condition.
     """
 
-    def __init__(self, reloader: Reloader, files: Files, modules: Modules) -> None:
+    def __init__(self, reloader: Reloader, files: Files, modules: Modules, is_forked: bool = False) -> None:
         self._reloader = reloader
         self._files = files
         self._modules = modules
         self._news = reloader.news
         self._watcher = Watcher(self.touch, files.matter)
+        # A forked process shares what watches the files with its parent, and would take the events from it.
+        self._is_forked = is_forked
         self._thread: threading.Thread | None = None
         self.is_started = False
         self.is_stopping = False
@@ -119,10 +121,13 @@ class Updater:
             self._reloader.retire(generation)
             self._collect_at = time.monotonic() + COLLECT_SECONDS
         if look or asked > self._answered:
-            self._bring_up_to_date(force=asked > self._answered)
-            with self._news:
-                self._answered = asked
-                self._news.notify_all()
+            try:
+                self._bring_up_to_date(force=asked > self._answered)
+            finally:
+                # Also if it failed: nobody is to wait for ever, and nothing to be tried for ever.
+                with self._news:
+                    self._answered = asked
+                    self._news.notify_all()
         if _is_due(self._collect_at):
             self._collect_at = None
             gc.collect()
@@ -150,6 +155,8 @@ class Updater:
             changed |= self._files.changes(serving)
             if not force and (not changed or self._is_back(serving)):
                 break
+            if self._files.any_is_empty(changed) and self._changes_within(QUIET_SECONDS):
+                continue  # it had been truncated, and is written now
             started = time.monotonic()
             load, error = self._try(changed)
             if error is None and load.done and not self._has_changes(load.generation):
@@ -181,6 +188,8 @@ class Updater:
         broken = self._files.compile(changed, self._reloader.serving)
         load = self._load(hooks=not broken)
         if broken and load.done and load.error is None:
+            # What has run all the same was mended in the meantime.
+            broken = {file: error for file, error in broken.items() if file not in load.generation.sources}
             if self._files.any_needed(load.generation, broken):
                 return load, next(iter(broken.values()))
             # A file that does not compile, and is not imported any more, does not matter; but the hooks are due.
@@ -262,12 +271,14 @@ class Updater:
 
     def _has_changes(self, loading: Generation | None = None) -> bool:
         """Look, if it is time, whether there are changes that the last load has not seen; they stay to be seen."""
-        if not _is_due(self._look_at):
+        with self._news:
+            if not _is_due(self._look_at):
+                return False
+            self._looked()  # before the look, or an event that comes during it is lost
+        if not self._files.differ(self._reloader.serving, loading):
             return False
-        if self._files.differ(self._reloader.serving, loading):
-            return True
-        self._looked()
-        return False
+        self.touch(0)
+        return True
 
     def _changes_within(self, seconds: float) -> bool:
         """Wait for changes up to so many seconds; tell whether there were some."""
@@ -298,7 +309,7 @@ class Updater:
         self._tell_of_unreadable()
         folders = self._files.folders(self._reloader.serving)
         self._polling = self._files.options.poll_seconds
-        if self._polling is None and not all(map(events_arrive, folders)):
+        if self._polling is None and (self._is_forked or not all(map(events_arrive, folders))):
             self._polling = POLL_SECONDS
         if self._polling is None:
             try:

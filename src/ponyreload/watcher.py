@@ -70,10 +70,10 @@ class Watcher:
             # A folder is "modified" by whatever happens in it, and that has an event of its own.
             if event.event_type != "modified":
                 self._touched(WRITING_SECONDS)
-        elif self._matters(os.fsdecode(event.src_path)) or (
-            event.dest_path and self._matters(os.fsdecode(event.dest_path))
-        ):
-            self._touched(WRITING_SECONDS if event.event_type in ("modified", "created") else 0)
+        elif any(path and self._matters(os.fsdecode(path)) for path in (event.src_path, event.dest_path)):
+            # One that is created with contents was moved here from a folder that is not watched.
+            is_written = event.event_type == "created" and not _is_empty(event.src_path)
+            self._touched(0 if is_written or event.event_type not in ("modified", "created") else WRITING_SECONDS)
 
     def stop(self) -> None:
         """End the threads. Safe to call twice."""
@@ -91,6 +91,13 @@ def _interesting() -> list[type[Any]]:
     kinds = [events.FileModifiedEvent, events.FileClosedEvent, events.FileCreatedEvent, events.FileMovedEvent]
     kinds += [events.FileDeletedEvent, events.DirCreatedEvent, events.DirMovedEvent, events.DirDeletedEvent]
     return kinds
+
+
+def _is_empty(path: bytes | str) -> bool:
+    try:
+        return os.stat(path).st_size == 0
+    except OSError:
+        return True
 
 
 def _inode(folder: str) -> int:
