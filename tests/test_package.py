@@ -31,7 +31,7 @@ LAYERS = """
     adapters.cheroot adapters.cherrypy_owners
     reloader
     updating
-    watcher adapters.__init__
+    watcher retention adapters.__init__
     files
     options
     loading importing adoption
