@@ -51,3 +51,52 @@ def test_ordinary_code_leaves_no_old_generation_in_memory(project, name):
         tell(answer=request(application))
     """)
     assert told["answer"] == "7"
+
+
+def test_an_object_that_a_system_module_keeps_stays_what_it_was(project):
+    files = {
+        "kept.py": "cache = {}\n",
+        "price.py": "from ponyreload import *\nPRICE = 1\n",
+        "shop.py": """
+            from ponyreload import *
+
+            class Order:
+                def total(self):
+                    from price import PRICE
+                    import sys
+                    return [PRICE, sys.modules["price"].PRICE, type(self).__module__, VERSION]
+
+            VERSION = 1
+        """,
+        "app.py": """
+            from ponyreload import *
+            import kept, price, shop
+            reloader = use_autoreload()
+
+            @AutoreloadMiddleware
+            def application(environ, start_response):
+                start_response("200 OK", [])
+                order = kept.cache.setdefault("order", shop.Order())
+                return [repr([*order.total(), type(order) is shop.Order]).encode()]
+        """,
+    }
+    told = project(files).drive("""
+        import app, kept
+        reloader, application = app.reloader, app.application
+        first = request(application)
+        project.replace("shop.py", "VERSION = 1", "VERSION = 2")
+        project.replace("price.py", "PRICE = 1", "PRICE = 2")
+        reloader.wait(1, 10)
+        until(lambda: len(reloader.living) == 1)
+        number = reloader.generation
+        second = request(application)
+        alive = living_generations()
+        kept.cache.clear()
+        until(lambda: living_generations() == [number])
+        tell(first=first, second=second, alive=alive, number=number, third=request(application))
+    """)
+    assert told["first"] == "[1, 1, 'shop', 1, True]"
+    # Its code and its imports are those of its own generation; what is looked up by name in the request, the request's.
+    assert told["second"] == "[1, 2, 'shop', 1, False]"
+    assert told["alive"] == [1, told["number"]]
+    assert told["third"] == "[2, 2, 'shop', 2, True]"

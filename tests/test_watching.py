@@ -191,6 +191,7 @@ def test_the_reloader_stops_at_once_and_what_serves_goes_on(project):
             reloader.reload()
         except RuntimeError as error:
             text = str(error)
+        assert ponyreload.use_autoreload() is reloader  # in vain: it has been stopped
         threads = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
         tell(took=took, threads=threads, restored=hooks() == before, kind=type(sys.modules["shop.cart"]).__name__,
              X=sys.modules["shop.cart"].X, answer=request(app.application), text=text)

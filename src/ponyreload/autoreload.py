@@ -119,7 +119,7 @@ def _turn_on(caller: dict[str, Any], options: Options) -> Reloader | None:
             logger.debug("%s: %s (%s)", platform.name, done, platform.sign)
         if _is_off:
             return None
-        if _reloader is None or _reloader.is_stopped:
+        if _reloader is None:
             from ponyreload.reloader import Reloader  # here: where nothing is to be done, nothing is imported
 
             _reloader = Reloader()

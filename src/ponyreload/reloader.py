@@ -162,7 +162,9 @@ class Reloader:
         self._adapters.append(adapter)
 
     def add_entry(self, name: str, namespace: dict[str, Any], options: Options) -> None:
-        """Note that module *name* asked for autoreload, and with what options."""
+        """Note that module *name* asked for autoreload, and with what options; in vain after `stop`."""
+        if self.is_stopped:
+            return
         is_more = self._files.add(options)
         standing = sys.modules.get(name)
         if (
