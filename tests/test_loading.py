@@ -333,3 +333,50 @@ def test_a_file_that_is_mended_between_its_compilation_and_its_run_is_served(pro
         tell(answer=request(app.application), error=str(app.reloader.error))
     """)
     assert (told["answer"], told["error"]) == ("2 in 2", "None")
+
+
+def test_an_optional_module_that_comes_broken_is_loaded_when_it_is_mended(project):
+    optional = """
+    try:
+        from shop.local import PRICE
+    except ImportError:
+        PRICE = 1
+    """
+    files = {**FILES, "app.py": (APP + optional).replace("{cart.PRICE}", "{PRICE}")}
+    told = project(files).drive("""
+        import app
+        request(app.application)
+        project.edit("shop/local.py", "PRICE = = 2\\n")
+        until(lambda: app.reloader.error)
+        project.edit("shop/local.py", "PRICE = 2\\n")
+        app.reloader.wait(1, 10)
+        tell(answer=request(app.application))
+    """)
+    assert told["answer"] == "2 in 2"
+
+
+def test_an_extra_file_that_makes_a_load_fail_counts_until_it_is_mended(project):
+    read = """
+    import json
+    PRICE = json.load(open("price.json"))
+    """
+    app = (
+        (APP + read)
+        .replace("use_autoreload()", "use_autoreload(extra_files=['price.json'])")
+        .replace("{cart.PRICE}", "{PRICE}")
+    )
+    told = project({**FILES, "app.py": app, "price.json": "1"}).drive("""
+        import app
+        request(app.application)
+        project.edit("price.json", "[")
+        until(lambda: app.reloader.error)
+        project.edit("price.json", "2")
+        app.reloader.wait(1, 10)
+        mended = request(app.application)
+        project.edit("price.json", "[")
+        until(lambda: app.reloader.error)
+        project.edit("price.json", "2")
+        until(lambda: app.reloader.error is None)
+        tell(mended=mended, again=request(app.application))
+    """)
+    assert (told["mended"], told["again"]) == ("2 in 2", "2 in 2")

@@ -36,7 +36,9 @@ class Files:
         self._sources = sources
         self._tried: State = {}
         self._failed: Generation | None = None
-        self._extra: set[str] = set()  # extra files that were there at the last look
+        # Extra files that were there at the last look, and the contents of those that what serves was loaded with.
+        self._extra: set[str] = set()
+        self._served_extra: State = {}
         # The project's files that are no user modules:  "/site/conf.py" -> ("conf", digest)
         self._strangers: dict[str, tuple[str, object]] = {}
 
@@ -62,7 +64,7 @@ class Files:
         new = tuple(pattern for pattern in options.extra_files if pattern not in self.options.extra_files)
         before, self.options = self.options, self.options.joined(options)
         for file in Options(extra_files=new).find_extra_files():
-            self._tried.setdefault(file, self._digest(file))
+            self._served_extra[file] = self._tried.setdefault(file, self._digest(file))
             self._extra.add(file)
         return self.options != before
 
@@ -87,8 +89,11 @@ class Files:
 
     def are_as_served(self, serving: Generation) -> bool:
         """Tell whether the files hold again just what *serving* was loaded from."""
-        return self._failed is not None and not any(
-            self._digest(file) != source.digest for file, source in serving.sources.items()
+        return (
+            self._failed is not None
+            and all(self._digest(file) == digest for file, digest in _digests(serving).items())
+            and {file: self._digest(file) for file in self.options.find_extra_files()} == self._served_extra
+            and not any(map(_is_module, serving.missing))
         )
 
     @staticmethod
@@ -103,7 +108,7 @@ class Files:
             files |= _digests(other).keys()
             missing |= other.missing
         state: State = {file: self._digest(file) for file in files | self.options.find_extra_files()}
-        state.update((base, os.path.exists(base + ".py") or os.path.isdir(base)) for base in missing)
+        state.update((base, _is_module(base)) for base in missing)
         return state
 
     def _digest(self, file: str) -> object:
@@ -131,6 +136,7 @@ class Files:
     def served(self, generation: Generation) -> None:
         """Note that a generation is published."""
         self._failed = None
+        self._served_extra = {file: self._tried.get(file) for file in self._extra}
         self._note(generation)
 
     def failed(self, generation: Generation) -> None:
@@ -198,6 +204,10 @@ class Files:
                     strangers[file] = self._strangers.get(file) or (name, self._digest(file))
                     _add_folders(folders, name, file)
         self._strangers = strangers
+
+
+def _is_module(base: str) -> bool:
+    return os.path.exists(base + ".py") or os.path.isdir(base)
 
 
 def _digests(generation: Generation) -> State:
