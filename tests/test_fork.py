@@ -57,3 +57,39 @@ def test_a_child_that_serves_follows_the_files_too(project):
     """)
     assert told["child"] == ["1", "2"]
     assert told["parent"] == "2"
+
+
+def test_a_child_does_not_wait_for_a_module_that_another_thread_was_importing(project):
+    files = {
+        **FILES,
+        "gate.py": "import os, threading\nentered, go, parent = threading.Event(), threading.Event(), os.getpid()\n",
+        "late.py": """
+            from ponyreload import *
+            import gate, os
+            if os.getpid() == gate.parent:
+                gate.entered.set()
+                gate.go.wait(20)
+            DONE = True
+        """,
+    }
+    told = project(
+        {
+            **files,
+            "app.py": FILES["app.py"].replace("return [str(X)", "from late import DONE\n            return [str(DONE)"),
+        }
+    ).drive("""
+        import app, gate
+        waits = in_thread(lambda: request(app.application))
+        gate.entered.wait(10)
+        read, write = os.pipe()
+        if os.fork() == 0:
+            try:
+                os.write(write, request(app.application).encode())
+            finally:
+                os._exit(0)
+        child = os.read(read, 4).decode()
+        gate.go.set()
+        os.wait()
+        tell(child=child, parent=waits())
+    """)
+    assert (told["child"], told["parent"]) == ("True", "True")

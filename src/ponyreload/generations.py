@@ -98,6 +98,12 @@ class Generation:
         if self.event_loop is not None and not self.event_loop.is_running():
             self.event_loop.close()
 
+    def forget_other_threads(self) -> None:
+        """Give up the imports of other threads: in a forked process they are not here to end them."""
+        mine = {name: lock for name, lock in self.import_locks.items() if lock.owner == threading.get_ident()}
+        self.import_locks = mine
+        self.running = {name: module for name, module in self.running.items() if name in mine}
+
     def check(self) -> None:
         """Raise, if this generation will never be served: in its own load to end that, elsewhere an ImportError."""
         if self.abandoned:

@@ -58,9 +58,9 @@ class Reloader:
         self._adapters: list[Adapter] = []
         # Entry modules, in the order in which they asked for autoreload: [MAIN, "shop.wsgi"]
         self.entries: list[str] = []
-        sources = Sources()
-        self._files = Files(sources)
-        self._modules = Modules(sources, self._is_included, lambda: self.living)
+        self._sources = Sources()
+        self._files = Files(self._sources)
+        self._modules = Modules(self._sources, self._is_included, lambda: self.living)
         self._hooks = ImportHooks(self._modules)
         self._main_thread = MainThread()
         self._updater = Updater(self, self._files, self._modules)
@@ -336,17 +336,18 @@ class Reloader:
 
     def _hold(self) -> None:
         # Held over the fork by the thread that forks, so that the child finds the locks free.
-        self._modules.lock.acquire()
-        self._lock.acquire()
+        for lock in (self._modules.lock, self._lock, self._sources.lock):
+            lock.acquire()
 
     def _let_go(self) -> None:
-        self._lock.release()
-        self._modules.lock.release()
+        for lock in (self._sources.lock, self._lock, self._modules.lock):
+            lock.release()
 
     def _begin_in_child(self) -> None:
         """Begin anew in a forked process, which has only the thread that forked: what serves goes on serving."""
         self._living = [self._current]
         self._current.leases = int(entered_generation() is self._current)
+        self._current.forget_other_threads()
         self._updater = Updater(self, self._files, self._modules, is_forked=True)
         self._let_go()
 

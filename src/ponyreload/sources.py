@@ -70,11 +70,11 @@ class Source:
 class Sources:
     """The newest known version of each file.
 
-    Safe to call from any thread: ``_lock`` protects the table; files are read outside it.
+    Safe to call from any thread: ``lock`` protects the table; files are read outside it.
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self.lock = threading.Lock()
         # file -> its version, its signature when that was read, and whether it was young then:
         #   "/site/shop/cart.py" -> (Source, (…), False)
         self._known: dict[str, tuple[Source, Signature, bool]] = {}
@@ -95,7 +95,7 @@ class Sources:
         young = time.time_ns() - max(signature[:2]) < YOUNG_NS
         with open(file, "rb") as stream:
             data = stream.read()
-        with self._lock:
+        with self.lock:
             known = self._known.get(file)
             source = known[0] if known is not None and known[0].data == data else Source(file, data)
             self._known[file] = (source, signature, young)
