@@ -27,6 +27,8 @@ __all__ = ["LISTENERS", "Listeners"]
 # channel -> callback -> priority:  "start" -> {<bound method Monitor.start>: 70}
 Table = dict[str, dict[Callable[..., Any], int]]
 
+# Bus, or what CherryPy has in its place on Windows.
+EngineBus: Any = type(cherrypy.engine)
 # Told to every generation that lives, not only to the one that serves: its plugins run.
 TOLD_TO_ALL = ("stop", "exit", "graceful", "stop_thread")
 # What belongs to the process, whoever subscribes it: what only a start of the process may do …
@@ -63,7 +65,7 @@ class Listeners:
         cherrypy.engine.subscribe("start", self._start, priority=71)
 
     def uninstall(self) -> None:
-        cherrypy.engine.__class__ = Bus
+        cherrypy.engine.__class__ = EngineBus
         cherrypy.engine.unsubscribe("start", self._start)
         del cherrypy.engine.signal_handler.subscribe
         if self.autoreloader_was_on:
@@ -153,7 +155,7 @@ class Listeners:
                 cheroot.ADAPTER.hand_over(httpserver, load.generation)
 
 
-class RoutedBus(Bus):  # type: ignore[misc]
+class RoutedBus(EngineBus):  # type: ignore[misc]
     """`cherrypy.engine`: listeners of user modules belong to their generation; a load neither starts nor ends it."""
 
     def __setattr__(self, name: str, value: Any) -> None:
