@@ -46,6 +46,8 @@ FILES = {
         class FailingIter:
             def __iter__(self):
                 raise RuntimeError("in iter")
+            def close(self):
+                closed.append(generation())
 
         answers = {
             "/list": lambda: [b"list"],
@@ -112,10 +114,11 @@ def test_a_failing_application_gives_its_lease_back(project, path):
             request(app.application, {path!r})
         except RuntimeError as error:
             text = str(error)
-        tell(text=text, leases={LEASES})
+        tell(text=text, leases={LEASES}, closed=app.closed)
     """)
     assert told["text"].startswith("in ")
     assert told["leases"] == [0]
+    assert told["closed"] == ([1] if path == "/iter-fails" else [])
 
 
 def test_a_failing_body_gives_its_lease_back_when_it_is_closed(project):

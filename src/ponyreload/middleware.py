@@ -72,21 +72,22 @@ class LeasedBody:
 
     def __init__(self, body: Iterable[bytes], generation: Generation, reloader: Reloader) -> None:
         self._body = body
+        self._parts: Iterator[bytes] | None = None
         self._generation: Generation | None = generation
         self._reloader = reloader
-        token = enter(generation)
-        try:
-            self._parts = iter(body)
-        except BaseException:
-            self._release()
-            raise
-        finally:
-            leave(token)
 
     def __iter__(self) -> Iterator[bytes]:
+        token = enter(self._generation)
+        try:
+            self._parts = iter(self._body)
+        finally:
+            leave(token)
         return self
 
     def __next__(self) -> bytes:
+        if self._parts is None:
+            iter(self)
+        assert self._parts is not None
         token = enter(self._generation)
         try:
             return next(self._parts)
@@ -109,7 +110,7 @@ class LeasedBody:
         self._release()
 
     def _release(self) -> None:
-        generation, self._generation = getattr(self, "_generation", None), None
+        generation, self._generation = self._generation, None
         if generation is not None:
             self._reloader.release(generation)
 
