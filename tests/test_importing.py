@@ -396,3 +396,25 @@ def test_a_late_import_from_an_unmarked_package_gives_the_real_module(project):
     told = reloaded(project, files, "shop/cart.py", "X = 1", "X = 2")
     # The old function runs within a request of the new generation, and stays what it is.
     assert (told["first"], told["second"]) == ("[1]", "[1, 2]")
+
+
+def test_attributes_that_raise_when_they_are_touched_are_left_alone(project):
+    files = {
+        # As six has them: an attribute of the class of a module, which imports something when it is asked for anything.
+        "lazies.py": """
+            import sys, types
+
+            class Lazy:
+                def __getattr__(self, name):
+                    raise ImportError(f"asked for {name}")
+
+            class Module(types.ModuleType):
+                moved = Lazy()
+
+            sys.modules["lazies.moves"] = Module("lazies.moves")
+        """,
+        "shop.py": MARK + "X = 1",
+        "app.py": MARK + "import lazies\n" + app("import shop", "shop.X"),
+    }
+    told = reloaded(project, files, "shop.py", "X = 1", "X = 2")
+    assert (told["first"], told["second"]) == ("1", "2")

@@ -216,6 +216,25 @@ def test_nothing_wakes_up_while_nothing_happens(project):
     assert told["waits"] is None
 
 
+def test_an_event_that_comes_during_a_look_is_not_lost(project):
+    told = project(FILES).drive("""
+        import app
+        updater = app.reloader._updater
+        updater.is_started = True  # it is stepped by hand
+        differ = updater._files.differ
+
+        def changed_meanwhile(*generations):
+            found = differ(*generations)
+            updater.touch(0)  # the files were read a moment ago
+            return found
+
+        updater._files.differ = changed_meanwhile
+        updater.touch(0)
+        tell(found=updater._has_changes(), is_due=updater._look_at is not None)
+    """)
+    assert (told["found"], told["is_due"]) == (False, True)
+
+
 def test_polling_takes_over_where_the_system_has_no_watches_left(project):
     told = project(FILES).drive("""
         import app, ponyreload.watcher, ponyreload.updating

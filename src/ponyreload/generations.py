@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -52,7 +51,6 @@ class Generation:
             "shop.api" -> <module>
         files: Where the code of its modules is from:  "shop.cart" -> "/site/shop/cart.py"
         sources: The versions of the files that this generation runs:  "/site/shop/cart.py" -> Source
-        late: Files of modules that were first imported after the publish.
         missing: Paths, without suffix, of modules that it looked for in vain.
         unmarked: Names among `modules` that turned out to be no user modules.
         apps: What fills each slot:  ("middleware", 0) -> <WSGI callable>
@@ -66,12 +64,10 @@ class Generation:
 
     def __init__(self, number: int) -> None:
         self.number = number
-        self.born = time.monotonic()
         self.modules: dict[str, ModuleType] = {}
         self.running: dict[str, ModuleType | None] = {}
         self.files: dict[str, str] = {}
         self.sources: dict[str, Source] = {}
-        self.late: set[str] = set()
         self.missing: set[str] = set()
         self.unmarked: set[str] = set()
         self.apps: dict[object, Any] = {}

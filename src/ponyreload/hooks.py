@@ -21,9 +21,10 @@ _without_generation: list[Callable[[], object]] = []
 def on_reload(function: F) -> F:
     """Have *function* called, without arguments, when a reload fires; usable as a decorator.
 
-    It is called once per reload, in the thread that loads, after the changed files compiled and before the new
-    modules run. A function of a user module belongs to its generation and goes with it; one of a system module
-    stays registered. An exception in one is reported, and the others still run.
+    It is called once for each load, in the thread that loads, after the changed files compiled and before the new
+    modules run; so again if the load fails, or newer contents overtake it, and another follows. A function of a user
+    module belongs to its generation and goes with it; one of a system module stays registered. An exception in one
+    is reported, and the others still run.
 
     Raises:
         TypeError: *function* cannot be called.

@@ -214,8 +214,6 @@ class Modules:
         source = generation.sources.get(file)
         if source is None:
             source = generation.sources.setdefault(file, self._sources.read(file))
-            if generation.published:
-                generation.late.add(file)
         return source.code(loader)
 
     def _complete(self, generation: Generation, name: str, module: ModuleType) -> Any:
