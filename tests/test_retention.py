@@ -12,7 +12,8 @@ APP = """
     reloader = use_autoreload()
 
     class Order:
-        pass
+        def total(self):  # a method holds its module, and so the generation
+            return 0
 
     {code}
 
