@@ -3,6 +3,8 @@
 
 PYTHON ?= python3
 VENV := .venv
+# It compiles against Apache's headers. Without these, its tests say what is missing.
+MOD_WSGI := $(if $(shell command -v apxs),'mod_wsgi>=5')
 
 .PHONY: demo test lint clean
 
@@ -28,5 +30,5 @@ $(VENV)/demo.stamp: pyproject.toml
 
 $(VENV)/test.stamp: pyproject.toml requirements-test.txt
 	$(PYTHON) -m venv --clear $(VENV)/test
-	$(VENV)/test/bin/python -m pip install --quiet --editable '.[cherrypy]' --requirement requirements-test.txt
+	$(VENV)/test/bin/python -m pip install --quiet --editable '.[cherrypy,flup]' --requirement requirements-test.txt $(MOD_WSGI)
 	touch $@

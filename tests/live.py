@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import http.client
 import os
 import signal
@@ -11,7 +12,9 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
+
+Self = TypeVar("Self", bound="Live")
 
 
 class Answer(NamedTuple):
@@ -32,29 +35,48 @@ class Live:
     def __init__(self, command: Sequence[str], folder: Path, environment: Mapping[str, str], ready: str) -> None:
         self.port = free_port()
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
-        self.process = subprocess.Popen(
-            command,
-            cwd=folder,
-            env={**environment, "PORT": str(self.port)},
-            stdin=subprocess.DEVNULL,
-            stdout=self._log,
-            stderr=subprocess.STDOUT,
-        )
+        # What several processes write is there whole, also of one that opens /dev/stderr.
+        fcntl.fcntl(self._log, fcntl.F_SETFL, os.O_APPEND)
         try:
+            self.process = self._start(command, folder, {**environment, "PORT": str(self.port)})
             self.wait_until(lambda: self._answers(ready), f"an answer at {ready}", 30)
         except BaseException:
-            self.process.kill()
-            self.process.wait()
+            self._kill()
             self._log.close()
             raise
 
-    def __enter__(self) -> Live:
+    def _start(
+        self, command: Sequence[str], folder: Path, environment: Mapping[str, str], **more: bool
+    ) -> subprocess.Popen[bytes]:
+        """Start a process that writes to the log."""
+        return subprocess.Popen(
+            command,
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+            **more,
+        )
+
+    def _kill(self) -> None:
+        """End the process without asking, if it was started."""
+        if hasattr(self, "process"):
+            self.process.kill()
+            self.process.wait()
+
+    def __enter__(self: Self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
         if self.process.poll() is None:
             self.stop()
         self._log.close()
+
+    @property
+    def pid(self) -> int:
+        """The id of the process that serves the application."""
+        return self.process.pid
 
     @property
     def log(self) -> str:
@@ -82,7 +104,8 @@ class Live:
     def open(self, path: str) -> http.client.HTTPResponse:
         """Start a GET, and return the response with its body unread; the caller closes it."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
-        connection.request("GET", path)
+        # The connection is the response's, and is closed with it.
+        connection.request("GET", path, headers={"Connection": "close"})
         return connection.getresponse()
 
     def wait_for(self, path: str, expected: str, seconds: float = 10) -> None:
@@ -97,11 +120,15 @@ class Live:
         """Wait until *condition* holds; fail with the log if it does not in so many seconds, or the process ends."""
         deadline = time.monotonic() + seconds
         while not condition():
-            if self.process.poll() is not None:
-                raise AssertionError(f"the server ended with {self.process.returncode}\n--- log\n{self.log}")
+            self._check()
             if time.monotonic() > deadline:
                 raise AssertionError(f"no {what} in {seconds} s\n--- log\n{self.log}")
             time.sleep(0.005)  # between two looks at another process, which cannot tell us
+
+    def _check(self) -> None:
+        """Fail if the process has ended."""
+        if self.process.poll() is not None:
+            raise AssertionError(f"the server ended with {self.process.returncode}\n--- log\n{self.log}")
 
     def stop(self, how: int = signal.SIGTERM, seconds: float = 15) -> int:
         """Send a signal when the server is idle, and return the exit status.
@@ -122,7 +149,7 @@ class Live:
         """Tell whether the main thread has stayed where it waits, for a moment."""
         looks = set()
         for _ in range(2):
-            status = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/status").read_text()
+            status = Path(f"/proc/{self.pid}/task/{self.pid}/status").read_text()
             looks.add(status.partition("voluntary_ctxt_switches:")[2])
             time.sleep(0.03)
         return len(looks) == 1

@@ -5,81 +5,19 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from importlib.util import find_spec
 from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from ponyreload.adapters import Platform, detect
+from nothing import NOTHING, SITE
+from ponyreload.adapters import ADAPTERS
+from ponyreload.adapters.platforms import SERVERS, Platform, detect
 from projects import Project
-
-APP = """
-    from ponyreload import *
-    import shop.cart
-
-    reloader = use_autoreload(include=("shop",), extra_files=("shop.toml",), poll_seconds=1)
-    ANSWER = [b"answer"]
-    ERROR = LookupError("broken")
-    seen = []
-
-    def plain(environ, start_response):
-        seen.append((environ, start_response, generation()))
-        if environ["PATH_INFO"] == "/broken":
-            raise ERROR
-        return ANSWER
-
-    @on_reload
-    def hook():
-        seen.append("reloaded")
-
-    wrapped = AutoreloadMiddleware(plain, include=("shop",))
-    named = AutoreloadMiddleware("app:plain")
-"""
-# Tells what the application above does to the process that imports it.
-LOOK = """
-    import builtins, importlib, importlib._bootstrap, json, linecache, signal, sys, threading, types
-
-    def hooks():
-        return [
-            *sys.meta_path, *sys.path_hooks, builtins.__import__, importlib._bootstrap._gcd_import, linecache.getlines,
-            signal.signal, *map(signal.getsignal, sorted(signal.valid_signals())), sys.excepthook,
-            *threading.enumerate(),
-        ]
-
-    def call(application, path):
-        environ = {"PATH_INFO": path}
-        start_response = lambda status, headers: None
-        try:
-            result = application(environ, start_response)
-        except LookupError as error:
-            result = error
-        passed = app.seen.pop()
-        assert passed[0] is environ and passed[1] is start_response
-        return {app.ERROR: "the error", id(app.ANSWER): "the answer"}.get(
-            result if isinstance(result, LookupError) else id(result), repr(result))
-
-    before = hooks()
-    import app
-    import ponyreload
-    print("TELL", json.dumps({
-        "reloader": repr(app.reloader), "generation": ponyreload.generation(),
-        "hooks": [repr(each) for each in hooks() if each not in before],
-        "modules": [name for name in ("app", "shop", "shop.cart") if type(sys.modules[name]) is not types.ModuleType],
-        "imported": [name for name in ("watchdog", "ponyreload.reloader", "cherrypy") if name in sys.modules],
-        "answers": [call(each, path) for each in (app.wrapped, app.named) for path in ("/", "/broken")],
-    }), flush=True)
-"""
-NOTHING = {
-    "reloader": "None",
-    "generation": 0,
-    "hooks": [],
-    "modules": [],
-    "imported": [],
-    "answers": ["the answer", "the error", "the answer", "the error"],
-}
 
 
 def site(project) -> Project:
-    return project({"app.py": APP, "shop/__init__.py": "", "shop/cart.py": "from ponyreload import *", "look.py": LOOK})
+    return project(SITE)
 
 
 def look(site: Project, *command: str, stdin: str = "", **environment: str) -> dict:
@@ -100,6 +38,10 @@ def look(site: Project, *command: str, stdin: str = "", **environment: str) -> d
 
 
 # What each platform puts into the environment.
+LAMBDA = {"AWS_LAMBDA_FUNCTION_NAME": "shop"}
+CLOUD_RUN = {"K_SERVICE": "shop", "K_REVISION": "shop-00001-abc"}
+PASSENGER = {"IN_PASSENGER": "1"}
+WERKZEUG = {"WERKZEUG_RUN_MAIN": "true"}
 GOOGLE = [
     {"GAE_ENV": "standard", "GAE_SERVICE": "default"},
     {"GAE_ENV": "localdev"},
@@ -108,7 +50,10 @@ GOOGLE = [
 NOT_GOOGLE = {"APPLICATION_ID": "dev~shop", "GAE_APPLICATION": ""}
 
 
-@pytest.mark.parametrize("environment", [{"PONYRELOAD": "off"}, *GOOGLE], ids=str)
+ELSEWHERE = [LAMBDA, CLOUD_RUN, PASSENGER, WERKZEUG]
+
+
+@pytest.mark.parametrize("environment", [{"PONYRELOAD": "off"}, *GOOGLE, *ELSEWHERE], ids=str)
 def test_nothing_happens_where_the_environment_says_so(project, environment):
     assert look(site(project), "look.py", **environment) == NOTHING
 
@@ -148,6 +93,24 @@ def test_autoreload_is_on_elsewhere(project, environment):
     assert_on(look(site(project), "look.py", **environment))
 
 
+@pytest.mark.parametrize("environment", ELSEWHERE, ids=str)
+def test_ponyreload_on_turns_it_on_where_only_the_intent_was_in_doubt(project, environment):
+    assert_on(look(site(project), "look.py", PONYRELOAD="on", **environment))
+
+
+def test_ponyreload_on_changes_nothing_on_google_app_engine(project):
+    assert look(site(project), "look.py", PONYRELOAD="on", **GOOGLE[0]) == NOTHING
+
+
+def test_ponyreload_on_changes_nothing_under_mod_wsgi(project):
+    code = f"import sys, types; {APACHES_OWN}; sys.modules['mod_wsgi'] = m; import look"
+    assert look(site(project), "-c", code, PONYRELOAD="on") == NOTHING
+
+
+def test_ponyreload_on_changes_nothing_in_an_interactive_interpreter(project):
+    assert look(site(project), "-q", "-i", "look.py", PONYRELOAD="on") == NOTHING
+
+
 def test_autoreload_is_on_where_the_package_mod_wsgi_is_merely_imported(project):
     code = f"import sys, types; {FROM_THE_INDEX}; sys.modules['mod_wsgi'] = m; import look"
     assert_on(look(site(project), "-c", code))
@@ -177,6 +140,97 @@ def test_cherrypy_keeps_its_own_autoreloader_where_ours_is_off(project):
     assert done.stdout == "True <class 'cherrypy._cptree.Tree'>\n"
 
 
+# -- what the developer is told ----------------------------------------------------------------------------------
+
+TWICE = "import app; app.use_autoreload(); app.AutoreloadMiddleware(app.plain)"
+# What Python's own development mode has to say of servers is theirs.
+QUIET = {"PYTHONWARNINGS": "ignore"}
+ON_LAMBDA = (
+    "AWS Lambda runs this process (AWS_LAMBDA_FUNCTION_NAME in the environment), so autoreload is off; "
+    "PONYRELOAD=on turns it on\n"
+)
+TWO_RELOADERS = (
+    "two reloaders meet: werkzeug's restarts this process at each change (WERKZEUG_RUN_MAIN=true in the environment), "
+    "so autoreload is off; to have it instead, pass use_reloader=False to run_simple or app.run "
+    "(Flask's debug=True means True)\n"
+)
+UNKNOWN_WORD = "PONYRELOAD=offf counts for nothing: it is neither on or 1 or yes or true, nor off or 0 or no or false\n"
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({}, ""),
+        ({"PONYRELOAD": "off"}, ""),
+        (GOOGLE[0], ""),
+        (LAMBDA, ON_LAMBDA),
+        (LAMBDA | {"PONYRELOAD": "on"}, ""),
+        (WERKZEUG, TWO_RELOADERS),
+        ({"PONYRELOAD": "offf"}, UNKNOWN_WORD),
+        (LAMBDA | {"PONYRELOAD": "offf"}, UNKNOWN_WORD + ON_LAMBDA),
+    ],
+    ids=str,
+)
+def test_what_is_said_aloud_is_said_once(project, environment, said):
+    assert site(project).run("-c", TWICE, **QUIET, **environment).stderr == said
+
+
+def test_what_was_found_is_logged_once_with_its_sign(project):
+    code = f"import logging; logging.basicConfig(format='%(levelname)s %(name)s %(message)s', level='DEBUG'); {TWICE}"
+    shop = site(project)
+
+    def logged(**environment):
+        lines = shop.run("-c", f"import cherrypy; {code}", **QUIET, **environment).stderr.splitlines()
+        return [line for line in lines if " ponyreload " in line]
+
+    assert logged() == ["DEBUG ponyreload CherryPy: autoreload is on (the module cherrypy is imported)"]
+    assert logged(PONYRELOAD="no") == [
+        "DEBUG ponyreload off: autoreload does nothing here (PONYRELOAD=no in the environment)"
+    ]
+    assert logged(**LAMBDA) == [
+        "DEBUG ponyreload AWS Lambda: autoreload does nothing here (AWS_LAMBDA_FUNCTION_NAME in the environment)",
+        f"INFO ponyreload {ON_LAMBDA.strip()}",
+    ]
+    assert logged(**WERKZEUG)[1] == f"WARNING ponyreload {TWO_RELOADERS.strip()}"
+
+
+# -- werkzeug's own reloader -------------------------------------------------------------------------------------
+
+SCRIPT = """
+    import os
+    from werkzeug.serving import run_simple
+    from ponyreload import *
+
+    reloader = use_autoreload()
+
+    def application(environ, start_response):
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [f"one {reloader}".encode()]
+
+    where = "127.0.0.1", int(os.environ["PORT"])
+    run_simple(*where, application, use_reloader=True, reloader_interval=0.1, reloader_type="stat")
+"""
+
+
+def test_werkzeugs_reloader_restarts_the_process_as_it_does_without_us(project):
+    assert find_spec("werkzeug"), "werkzeug is missing: python -m pip install werkzeug"
+    shop = project({"app.py": SCRIPT})
+    with shop.serve() as server:
+        assert server.get() == "one None"
+        shop.replace("app.py", "one", "two")
+        server.wait_until(lambda: answers(server, "two None"), "two None")
+        assert server.log.count(TWO_RELOADERS) == 2  # once in each process that serves
+        assert "serves: " not in server.log
+
+
+def answers(server, text):
+    """Tell whether the server answers this; while it is restarted, nothing does."""
+    try:
+        return server.ask().text == text
+    except OSError:
+        return False
+
+
 # -- how a platform is told --------------------------------------------------------------------------------------
 
 
@@ -187,43 +241,133 @@ def module(**attributes: object) -> ModuleType:
 
 
 PLAIN = {"sys": SimpleNamespace(flags=SimpleNamespace(interactive=0))}
-MOD_WSGI = ("mod_wsgi", "the module mod_wsgi was made by Apache", False)
-GAE_FLEXIBLE = ("Google App Engine", "GAE_SERVICE and GAE_INSTANCE are set", False)
-INTERACTIVE = ("interactive interpreter", "sys.ps1 or the -i option", False)
+WITH_I = {"sys": SimpleNamespace(flags=SimpleNamespace(interactive=1))}
+PROMPTS = {"sys": SimpleNamespace(ps1=">>> ", flags=SimpleNamespace(interactive=0))}
+IN_APACHE = {"mod_wsgi": module(version=(4, 9, 4), process_group="")}
 UNKNOWN = ("WSGI server", "no sign of a server that is known by name", True)
+MOD_WSGI = ("mod_wsgi", "the module mod_wsgi was made by Apache", False)
+STANDARD = ("Google App Engine", "GAE_ENV=standard in the environment", False)
+LOCAL = ("Google App Engine", "GAE_ENV=localdev in the environment", False)
+FLEXIBLE = ("Google App Engine", "GAE_SERVICE and GAE_INSTANCE in the environment", False)
+ON_AWS = ("AWS Lambda", "AWS_LAMBDA_FUNCTION_NAME in the environment", False)
+IN_CLOUD_RUN = ("Cloud Run", "K_SERVICE and K_REVISION in the environment", False)
+BY_PASSENGER = ("Passenger", "IN_PASSENGER in the environment", False)
+RESTARTED = ("werkzeug's reloader", "WERKZEUG_RUN_MAIN=true in the environment", False)
+AT_A_PROMPT = ("interactive interpreter", "sys.ps1 is set", False)
+STARTED_WITH_I = ("interactive interpreter", "Python was started with -i", False)
+
+
+def named(server, module):
+    return (server, f"the module {module} is imported", True)
+
+
+FLUP = named("flup", "flup.server.fcgi")
+CHERRYPY = named("CherryPy", "cherrypy")
+CHEROOT = named("cheroot", "cheroot.server")
+
+
+def off(word):
+    return ("off", f"PONYRELOAD={word} in the environment", False)
+
+
+def in_vain(platform, word="on"):
+    return (platform[0], f"{platform[1]}, and PONYRELOAD={word} changes nothing here", False)
+
+
+def imported(*names):
+    return dict.fromkeys(names, module())
 
 
 @pytest.mark.parametrize(
     ("modules", "environment", "expected"),
     [
         ({}, {}, UNKNOWN),
-        ({}, {"PONYRELOAD": "off"}, ("off", "PONYRELOAD=off in the environment", False)),
-        ({}, {"PONYRELOAD": " OFF "}, ("off", "PONYRELOAD= OFF  in the environment", False)),
-        ({}, {"PONYRELOAD": "0"}, ("off", "PONYRELOAD=0 in the environment", False)),
-        ({}, {"PONYRELOAD": "no"}, ("off", "PONYRELOAD=no in the environment", False)),
-        ({}, {"PONYRELOAD": "false"}, ("off", "PONYRELOAD=false in the environment", False)),
+        # The word of the developer.
+        ({}, {"PONYRELOAD": "off"}, off("off")),
+        ({}, {"PONYRELOAD": " OFF "}, off("OFF")),
+        ({}, {"PONYRELOAD": "0"}, off("0")),
+        ({}, {"PONYRELOAD": "no"}, off("no")),
+        ({}, {"PONYRELOAD": "False"}, off("False")),
         ({}, {"PONYRELOAD": ""}, UNKNOWN),
+        ({}, {"PONYRELOAD": " "}, UNKNOWN),
         ({}, {"PONYRELOAD": "on"}, UNKNOWN),
-        ({"mod_wsgi": module(version=(4, 9, 4), process_group="")}, {}, MOD_WSGI),
+        ({}, {"PONYRELOAD": "maybe"}, UNKNOWN),
+        # mod_wsgi: what Apache made, and not what was imported.
+        (IN_APACHE, {}, MOD_WSGI),
         ({"mod_wsgi": module(version=(4, 9, 4))}, {}, UNKNOWN),
         ({"mod_wsgi": module(version="4.9.4", process_group="")}, {}, UNKNOWN),
         ({"mod_wsgi": module(__path__=[])}, {}, UNKNOWN),
         ({"mod_wsgi": None}, {}, UNKNOWN),
-        ({}, {"GAE_ENV": "standard"}, ("Google App Engine", "GAE_ENV=standard", False)),
-        ({}, {"GAE_ENV": "localdev"}, ("Google App Engine", "GAE_ENV=localdev", False)),
+        # Google App Engine: the runtime, and not the SDK.
+        ({}, {"GAE_ENV": "standard"}, STANDARD),
+        ({}, {"GAE_ENV": "localdev"}, LOCAL),
         ({}, {"GAE_ENV": "flex"}, UNKNOWN),
-        ({}, {"GAE_SERVICE": "default", "GAE_INSTANCE": "1"}, GAE_FLEXIBLE),
+        ({}, {"GAE_SERVICE": "default", "GAE_INSTANCE": "1"}, FLEXIBLE),
         ({}, {"GAE_SERVICE": "default", "GAE_INSTANCE": ""}, UNKNOWN),
         ({}, {"GAE_INSTANCE": "1"}, UNKNOWN),
         ({}, NOT_GOOGLE, UNKNOWN),
-        ({"google": module()}, {}, UNKNOWN),
-        ({"sys": module(ps1=">>> ", flags=SimpleNamespace(interactive=0))}, {}, INTERACTIVE),
-        ({"sys": module(flags=SimpleNamespace(interactive=1))}, {}, INTERACTIVE),
-        ({"cherrypy": module()}, {}, ("cherrypy", "the module cherrypy is imported", True)),
-        ({"cheroot.server": module()}, {}, ("cheroot", "the module cheroot.server is imported", True)),
-        ({"cherrypy": module()}, {"PONYRELOAD": "off"}, ("off", "PONYRELOAD=off in the environment", False)),
-        ({"cherrypy": module()}, {"GAE_ENV": "standard"}, ("Google App Engine", "GAE_ENV=standard", False)),
+        (imported("google", "google.appengine.api"), {}, UNKNOWN),
+        # Others that own the process.
+        ({}, LAMBDA, ON_AWS),
+        ({}, CLOUD_RUN, IN_CLOUD_RUN),
+        ({}, {"K_SERVICE": "shop"}, UNKNOWN),
+        ({}, {"K_REVISION": "shop-00001-abc"}, UNKNOWN),
+        ({}, {"K_SERVICE": "shop", "K_REVISION": ""}, UNKNOWN),
+        ({}, PASSENGER, BY_PASSENGER),
+        ({}, {"IN_PASSENGER": ""}, UNKNOWN),
+        ({}, WERKZEUG, RESTARTED),
+        ({}, {"WERKZEUG_RUN_MAIN": "false"}, UNKNOWN),
+        (PROMPTS, {}, AT_A_PROMPT),
+        (WITH_I, {}, STARTED_WITH_I),
+        # Servers, by name.
+        (imported("flup.server", "flup.server.fcgi", "flup.server.fcgi_base"), {}, FLUP),
+        (imported("flup.server.cgi"), {}, UNKNOWN),
+        (imported("flup.server.cgi", "flup.server.fcgi"), {}, FLUP),
+        (imported("flup.client.fcgi_app"), {}, UNKNOWN),
+        (imported("cherrypy"), {}, CHERRYPY),
+        (imported("cheroot.server"), {}, CHEROOT),
+        (imported("cheroot"), {}, UNKNOWN),
+        (imported("uwsgi"), {}, named("uWSGI", "uwsgi")),
+        (imported("waitress.server"), {}, named("waitress", "waitress.server")),
+        (imported("werkzeug.serving"), {}, named("werkzeug", "werkzeug.serving")),
+        (imported("wsgiref.simple_server"), {}, named("wsgiref", "wsgiref.simple_server")),
+        # Two signs at once: the one that stands higher in the table.
+        (IN_APACHE, {"PONYRELOAD": "off", **GOOGLE[0]}, off("off")),
+        (IN_APACHE, GOOGLE[0], MOD_WSGI),
+        ({}, {**GOOGLE[0], **CLOUD_RUN}, STANDARD),
+        ({}, {**LAMBDA, **CLOUD_RUN}, ON_AWS),
+        ({}, {**CLOUD_RUN, **PASSENGER}, IN_CLOUD_RUN),
+        ({}, {**PASSENGER, **WERKZEUG}, BY_PASSENGER),
+        (PROMPTS, WERKZEUG, RESTARTED),
+        (PROMPTS | imported("cherrypy"), {}, AT_A_PROMPT),
+        (imported("cheroot.server", "cherrypy", "flup.server.fcgi"), {}, FLUP),
+        (imported("cheroot.server", "cherrypy"), {}, CHERRYPY),
+        (imported("wsgiref.simple_server", "werkzeug.serving", "uwsgi", "cheroot.server"), {}, CHEROOT),
+        # PONYRELOAD=on goes by what guesses at an intent, and by nothing else.
+        ({}, {"PONYRELOAD": "on", **LAMBDA}, UNKNOWN),
+        ({}, {"PONYRELOAD": "On", **CLOUD_RUN, **PASSENGER, **WERKZEUG}, UNKNOWN),
+        (imported("cherrypy"), {"PONYRELOAD": "1", **LAMBDA}, CHERRYPY),
+        (IN_APACHE, {"PONYRELOAD": "on"}, in_vain(MOD_WSGI)),
+        ({}, {"PONYRELOAD": "true", **GOOGLE[0]}, in_vain(STANDARD, "true")),
+        (PROMPTS, {"PONYRELOAD": "on", **LAMBDA}, in_vain(AT_A_PROMPT)),
     ],
 )
 def test_signs_of_platforms(modules, environment, expected):
-    assert detect({**PLAIN, **modules}, environment) == Platform(*expected)
+    assert detect({**PLAIN, **modules}, environment)[:3] == Platform(*expected)[:3]
+
+
+@pytest.mark.parametrize(("name", "module"), SERVERS.items())
+def test_every_server_with_a_name_has_an_adapter(name, module):
+    assert [server for server in ADAPTERS if server == module or (module[-1] == "." and server.startswith(module))]
+
+
+def test_finding_it_out_imports_nothing(project):
+    code = """if True:
+        import os, sys
+        from ponyreload.adapters.platforms import detect
+        before = set(sys.modules)
+        sys.addaudithook(lambda event, arguments: print(event, *arguments) if event == "import" else None)
+        detect(sys.modules, os.environ), detect(sys.modules, {"AWS_LAMBDA_FUNCTION_NAME": "shop"})
+        assert set(sys.modules) == before
+    """
+    assert project({}).run("-c", code).stdout == ""

@@ -8,11 +8,11 @@ import threading
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from ponyreload.adapters import detect
+from ponyreload.adapters.platforms import detect, environment_of_process
 from ponyreload.generations import active
 from ponyreload.middleware import resolve
 from ponyreload.options import Options
-from ponyreload.reporting import logger, shown
+from ponyreload.reporting import logger, say, shown
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -113,10 +113,12 @@ def _turn_on(caller: dict[str, Any], options: Options) -> Reloader | None:
     global _reloader, _is_off
     with _lock:
         if _is_off is None:
-            platform = detect(sys.modules, os.environ)
+            platform = detect(sys.modules, environment_of_process())
             _is_off = not platform.is_ours
             done = "autoreload is on" if platform.is_ours else "autoreload does nothing here"
             logger.debug("%s: %s (%s)", platform.name, done, platform.sign)
+            for level, text in platform.remarks:
+                say(text, level)
         if _is_off:
             return None
         if _reloader is None:

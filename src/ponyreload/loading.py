@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
 
+from ponyreload.adapters.platforms import environment_of_process
 from ponyreload.errors import Abandoned
 from ponyreload.generations import Generation, entered
 from ponyreload.modules import Modules
@@ -84,6 +86,7 @@ class Load:
         with entered(self.generation):
             try:
                 self._give_event_loop()
+                self._give_environment()
                 if self._before is not None:
                     self._before()
                     self._before = None
@@ -117,6 +120,11 @@ class Load:
 
             self.generation.event_loop = asyncio.new_event_loop()
             asyncio.set_event_loop(self.generation.event_loop)
+
+    def _give_environment(self) -> None:
+        """Let modules find the environment: Google's SDK gives each thread one of its own, and here it is empty."""
+        if not os.environ:
+            os.environ.update(environment_of_process())
 
     def _finish(self, error: BaseException | None) -> None:
         with self._when_done:
