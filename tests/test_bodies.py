@@ -95,6 +95,19 @@ def test_a_stream_stays_on_its_generation_to_the_last_byte_and_through_close(pro
     assert told["new"] == "22 22 22 "
 
 
+def test_a_body_of_the_applications_own_that_knows_its_length_tells_it(project):
+    site = project(FILES)
+    site.replace("app.py", '"/object": Body,', '"/object": Body, "/sized": Sized,')
+    site.replace("app.py", "def stream():", "class Sized(Body):\n    def __len__(self):\n        return 3\n\ndef stream():")
+    told = site.drive("""
+        import app
+        body = start(app.application, "/sized")
+        length = len(body)
+        tell(length=length, text=finish(body), other=hasattr(start(app.application, "/object"), "__len__"))
+    """)
+    assert (told["length"], told["text"], told["other"]) == (3, "11 11 11 ", False)
+
+
 @pytest.mark.parametrize("path", ["/list", "/tuple", "/file"])
 def test_lists_and_files_are_passed_through_untouched(project, path):
     told = project(FILES).drive(f"""

@@ -7,6 +7,7 @@ come of it. A page is carried out from its top to its end:
     <!-- file: shop/cart.py -->         the next block is saved as this file, under a running server too
     <!-- edit: app.py, one to two -->   in this file, the one text is replaced by the other
     <!-- serve: -m shop -->             ``python -m shop`` is started, with another port than 8080
+    <!-- serve behind: nginx-scgi, app.py -->   the same behind a front end: docs/how-to/flup/nginx-scgi.conf
     <!-- ask: /cart gives 3 things -->  comes to be answered with this text
     <!-- ask with the same cookie: …    the same, once, with the cookie of the last answer that set one
     <!-- ask: /cart is 404 -->          comes to be answered with this status
@@ -30,6 +31,7 @@ import pytest
 
 import live
 import ponyreload.main
+from frontends import front_end
 from live import Live
 from projects import Project
 
@@ -85,7 +87,7 @@ def steps_of(text: str) -> list[Step]:
         if step.verb == "file":
             rest = [later.verb for later in steps[number + 1 :]]
             rest = rest[: rest.index("project")] if "project" in rest else rest
-            assert {"ask", "run", "serve", "wait for", "log"} & set(rest), f"nothing runs {step.what}"
+            assert {"ask", "run", "serve", "serve behind", "wait for", "log"} & set(rest), f"nothing runs {step.what}"
     return steps
 
 
@@ -106,7 +108,7 @@ class Reader:
         folder.mkdir()
         self._project = Project(folder, {})
         self._live: Live | None = None
-        self._port = live.free_port()
+        self._port, self._application_port = live.free_port(), live.free_port()
         self._cookie = ""
         self._done: CompletedProcess[str] | None = None
 
@@ -128,6 +130,7 @@ class Reader:
             "file": lambda what, block: self._project.edit(what, self._with_port(block)),
             "edit": lambda what, block: self._edit(what),
             "serve": lambda what, block: self._serve(what),
+            "serve behind": lambda what, block: self._serve_behind(what),
             "ask": lambda what, block: self._ask(what),
             "ask with the same cookie": lambda what, block: self._ask(what, cookie=self._cookie),
             "wait for": lambda what, block: self.server.wait_for_log(what),
@@ -138,7 +141,8 @@ class Reader:
         actions[step.verb](step.what, step.block)
 
     def _with_port(self, text: str) -> str:
-        return text.replace("localhost:8080", f"127.0.0.1:{self._port}").replace("8080", str(self._port))
+        text = text.replace("localhost:8080", f"127.0.0.1:{self._port}").replace("8080", str(self._port))
+        return text.replace("9000", str(self._application_port))
 
     def _edit(self, what: str) -> None:
         path, change = what.split(", ", 1)
@@ -152,6 +156,13 @@ class Reader:
         # CherryPy's server answers a moment before its bus has started.
         if "ENGINE" in self._live.log:
             self._live.wait_for_log("ENGINE Bus STARTED")
+
+    def _serve_behind(self, what: str) -> None:
+        name, script = what.split(", ")
+        if self._live is not None:
+            self._live.stop()  # it has the port
+        behind = front_end(name, self._project, script, port=self._application_port)
+        self._live = self._stack.enter_context(behind)
 
     def _ask(self, what: str, cookie: str = "") -> None:
         path, word, expected = re.split(r" (gives|is) ", what, maxsplit=1)

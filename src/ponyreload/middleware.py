@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from ponyreload.reloader import Reloader
 
-__all__ = ["LeasedBody", "Slot", "resolve"]
+__all__ = ["LeasedBody", "Slot", "place_of", "resolve"]
 
 
 class Slot:
@@ -24,13 +24,22 @@ class Slot:
         key: What tells this slot from others, the same in each generation.
         name: How messages call it.
         shared_app: Serves each generation that does not fill the slot, if there is one.
+        place: Where a generation has the application that does not fill the slot, as an import string.
     """
 
-    def __init__(self, reloader: Reloader, key: object, name: str, shared_app: WSGIApplication | None) -> None:
+    def __init__(
+        self,
+        reloader: Reloader,
+        key: object,
+        name: str,
+        shared_app: WSGIApplication | None = None,
+        place: str | None = None,
+    ) -> None:
         self._reloader = reloader
-        self._key = key
+        self.key = key
         self._name = name
         self._shared_app = shared_app
+        self._place = place
         # Whether a server calls it itself, and not a framework within a request.
         self._is_outermost = False
 
@@ -52,17 +61,32 @@ class Slot:
         if type(body) in (list, tuple) or _is_file(body, environ):
             self._reloader.release(generation)
             return body
-        return LeasedBody(body, generation, self._reloader)
+        kind = SizedBody if hasattr(type(body), "__len__") else LeasedBody
+        return kind(body, generation, self._reloader)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether one application serves all generations."""
+        return self._shared_app is not None
 
     def check(self, generation: Generation) -> None:
-        """Raise LookupError if a server holds this slot, and *generation* leaves it empty."""
+        """Fill this slot from its place, if it has one and *generation* left it empty.
+
+        Raises:
+            LookupError: A server holds this slot, and it is still empty.
+        """
+        if self._place is not None and self.key not in generation.apps:
+            app = _at(self._place, generation)
+            if callable(app):
+                generation.apps[self.key] = app
         if self._is_outermost:
             self._app(generation)
 
     def _app(self, generation: Generation) -> WSGIApplication:
-        app = generation.apps.get(self._key, self._shared_app)
+        app = generation.apps.get(self.key, self._shared_app)
         if app is None:
-            message = f"generation {generation.number} makes no application for {self._name}, which a server holds"
+            what = "no application" if self._place is None else f"no application {self._place}"
+            message = f"generation {generation.number} makes {what} for {self._name}, which a server holds"
             raise LookupError(f"{message}; make one there again, or restart the process")
         return app  # type: ignore[no-any-return]
 
@@ -115,6 +139,13 @@ class LeasedBody:
             self._reloader.release(generation)
 
 
+class SizedBody(LeasedBody):
+    """A body that knows its number of parts: servers send the length of one that has a single part."""
+
+    def __len__(self) -> int:
+        return len(self._body)  # type: ignore[arg-type]
+
+
 def _is_file(body: object, environ: WSGIEnvironment) -> bool:
     wrapper = environ.get("wsgi.file_wrapper")
     return isinstance(wrapper, type) and isinstance(body, wrapper)
@@ -134,3 +165,17 @@ def resolve(spec: str) -> Any:
     for part in path.split("."):
         found = getattr(found, part)
     return found
+
+
+def place_of(app: object, generation: Generation) -> str | None:
+    """Return an import string for the place where a user module of *generation* has *app*, or None."""
+    for name, module in list(generation.modules.items()):
+        for attribute, value in list(vars(module).items()):
+            if value is app:
+                return f"{name}:{attribute}"
+    return None
+
+
+def _at(place: str, generation: Generation) -> Any:
+    name, _, attribute = place.partition(":")
+    return getattr(generation.modules.get(name), attribute, None)

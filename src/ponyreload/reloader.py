@@ -159,7 +159,8 @@ class Reloader:
     def _install_adapter(self, server: str) -> None:
         adapter = adapter_for(server)
         adapter.install(self)
-        self._adapters.append(adapter)
+        if adapter not in self._adapters:
+            self._adapters.append(adapter)
 
     def add_entry(self, name: str, namespace: dict[str, Any], options: Options) -> None:
         """Note that module *name* asked for autoreload, and with what options; in vain after `stop`."""
@@ -204,7 +205,9 @@ class Reloader:
 
     # -- requests --------------------------------------------------------------------------------------------
 
-    def slot(self, key: object, name: str, app: Any, filler: Generation, shared: bool = False) -> Slot:
+    def slot(
+        self, key: object, name: str, app: Any, filler: Generation, shared: bool = False, place: str | None = None
+    ) -> Slot:
         """Fill slot *key* in generation *filler* with *app*; return what a server is to hold.
 
         Args:
@@ -213,15 +216,19 @@ class Reloader:
             app: The WSGI application.
             filler: The generation that made *app*.
             shared: Whether *app* serves every generation that does not fill the slot itself.
+            place: Where to find the application of a generation that does not fill the slot itself.
         """
         filler.apps[key] = app
         with self._lock:
-            return self._slots.setdefault(key, Slot(self, key, name, app if shared else None))
+            return self._slots.setdefault(key, Slot(self, key, name, app if shared else None, place))
 
     def lease(self) -> Generation:
         """Give the caller a hold on the generation that serves; each is to be given back by `release` once."""
-        if not self._updater.is_started:
+        updater = self._updater
+        if not updater.is_started:
             self.start()
+        if updater.is_behind:
+            updater.catch_up()
         with self._lock:
             generation = self._current
             generation.leases += 1
@@ -350,6 +357,11 @@ class Reloader:
         self._current.forget_other_threads()
         self._updater = Updater(self, self._files, self._modules, is_forked=True)
         self._let_go()
+
+    def begin_in_child(self) -> None:
+        """Do what is due in a process that was forked without Python's knowing; its one thread calls this."""
+        self._hold()
+        self._begin_in_child()
 
     def _at_exit(self) -> None:
         self._updater.stop()

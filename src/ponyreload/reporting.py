@@ -16,9 +16,14 @@ __all__ = ["listed", "load_error", "logger", "say", "shown"]
 
 logger = logging.getLogger("ponyreload")
 
+# Several forked processes write to one log: theirs are told apart, and those of the first need no number.
+_first_process = os.getpid()
+
 
 def say(text: str, level: int = logging.INFO) -> None:
     """Log *text*; write it to stderr if logging is not configured, so that a reload is never silent."""
+    if os.getpid() != _first_process:
+        text = f"process {os.getpid()}: {text}"
     if logger.hasHandlers():
         logger.log(level, text)
     elif level >= (logger.level or logging.INFO) and not logger.disabled:

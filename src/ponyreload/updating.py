@@ -6,6 +6,7 @@ import gc
 import importlib
 import logging
 import os
+import sys
 import threading
 import time
 import traceback
@@ -31,6 +32,8 @@ QUIET_SECONDS = 0.1
 # A load that lasts longer says where it is, and again after each doubling.
 LONG_LOAD_SECONDS = 2.0
 POLL_SECONDS = 1.0
+# The first request of a forked process waits so long, at most, for what serves to be what the files say.
+CATCH_UP_SECONDS = 10.0
 # Memory of retired generations is collected when nothing has changed for so long: a collection stops all threads,
 # and must not come between a save and its reload.
 COLLECT_SECONDS = 1.0
@@ -48,8 +51,10 @@ class Updater:
         self._modules = modules
         self._news = reloader.news
         self._watcher = Watcher(self.touch, files.matter)
-        # A forked process shares what watches the files with its parent, and would take the events from it.
-        self._is_forked = is_forked
+        # A forked process shares what watches the files with its parent, if that has it, and would take its events.
+        self._may_watch = not (is_forked and "watchdog.observers" in sys.modules)
+        # Whether a request is to wait for the first look: what a forked process serves may have been old when it began.
+        self.is_behind = is_forked
         self._thread: threading.Thread | None = None
         self.is_started = False
         self.is_stopping = False
@@ -68,6 +73,12 @@ class Updater:
             self.is_started = True
             self._thread = threading.Thread(target=self._run, name="ponyreload", daemon=True)
             self._thread.start()
+
+    def catch_up(self) -> None:
+        """Wait, in a forked process, until what serves is what the files say."""
+        with self._news:
+            self._news.wait_for(lambda: self.is_stopping or not self.is_behind, CATCH_UP_SECONDS)
+            self.is_behind = False  # also if a load takes longer than that: then what there is has to do
 
     def stop(self) -> None:
         """End the thread and the watcher's. Safe to call twice."""
@@ -126,7 +137,7 @@ class Updater:
             finally:
                 # Also if it failed: nobody is to wait for ever, and nothing to be tried for ever.
                 with self._news:
-                    self._answered = asked
+                    self._answered, self.is_behind = asked, False
                     self._news.notify_all()
         if _is_due(self._collect_at):
             self._collect_at = None
@@ -309,7 +320,7 @@ class Updater:
         self._tell_of_unreadable()
         folders = self._files.folders(self._reloader.serving)
         self._polling = self._files.options.poll_seconds
-        if self._polling is None and (self._is_forked or not all(map(events_arrive, folders))):
+        if self._polling is None and not (self._may_watch and all(map(events_arrive, folders))):
             self._polling = POLL_SECONDS
         if self._polling is None:
             try:

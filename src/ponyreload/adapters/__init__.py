@@ -15,6 +15,22 @@ __all__ = ["ADAPTERS", "Adapter", "adapter_for"]
 ADAPTERS = {
     "cheroot.server": "ponyreload.adapters.cheroot",
     "cherrypy": "ponyreload.adapters.cherrypy",
+    "flup.server.ajp": "ponyreload.adapters.flup",
+    "flup.server.ajp_fork": "ponyreload.adapters.flup",
+    "flup.server.cgi": "ponyreload.adapters.flup",
+    "flup.server.fcgi": "ponyreload.adapters.flup",
+    "flup.server.fcgi_fork": "ponyreload.adapters.flup",
+    "flup.server.fcgi_single": "ponyreload.adapters.flup",
+    "flup.server.scgi": "ponyreload.adapters.flup",
+    "flup.server.scgi_fork": "ponyreload.adapters.flup",
+    "gevent.socket": "ponyreload.adapters.binding",
+    "socket": "ponyreload.adapters.binding",
+    "uwsgi": "ponyreload.adapters.uwsgi",
+    "uwsgidecorators": "ponyreload.adapters.uwsgi",
+    "waitress.server": "ponyreload.adapters.waitress",
+    "werkzeug._reloader": "ponyreload.adapters.socketservers",
+    "werkzeug.serving": "ponyreload.adapters.socketservers",
+    "wsgiref.simple_server": "ponyreload.adapters.socketservers",
 }
 
 

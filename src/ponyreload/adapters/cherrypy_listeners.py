@@ -15,8 +15,8 @@ from cherrypy.process.plugins import Autoreloader, Daemonizer, DropPrivileges, P
 from cherrypy.process.servers import ServerAdapter
 from cherrypy.process.wspbus import Bus
 
-from ponyreload.adapters import cheroot
 from ponyreload.adapters.cherrypy_owners import owner_of_given
+from ponyreload.adapters.cherrypy_servers import hand_over
 from ponyreload.generations import Generation, PerGeneration, entered_generation, owner_of, published
 from ponyreload.loading import Load, load_of_this_thread
 from ponyreload.reloader import Reloader
@@ -151,8 +151,7 @@ class Listeners:
             httpserver = server.httpserver
             if httpserver is None and hasattr(server, "httpserver_from_self"):
                 httpserver, _ = server.httpserver_from_self()
-            if hasattr(httpserver, "wsgi_app"):
-                cheroot.ADAPTER.hand_over(httpserver, load.generation)
+            hand_over(httpserver, load.generation)
 
 
 class RoutedBus(EngineBus):  # type: ignore[misc]

@@ -14,7 +14,7 @@ from cherrypy._cpconfig import Config
 from cherrypy._cpserver import Server
 from cherrypy.lib.reprconf import NamespaceSet
 
-from ponyreload.adapters import cheroot
+from ponyreload.adapters.cherrypy_servers import hand_over
 from ponyreload.generations import Generation, PerGeneration, owner_of, published
 from ponyreload.loading import load_of_this_thread
 from ponyreload.reporting import say
@@ -75,9 +75,7 @@ class RoutedServer(Server):  # type: ignore[misc]
         load = load_of_this_thread()
         if load is None:
             super().__setattr__(name, value)
-        elif hasattr(value, "wsgi_app"):
-            cheroot.ADAPTER.hand_over(value, load.generation)
-        else:
+        elif not hand_over(value, load.generation):
             _say_if_changed(name, getattr(self, name, None), value)
 
 

@@ -1,0 +1,129 @@
+"""Servers: those of one kind that run in this process. The first script starts them; later ones are parked there."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from typing import Any, NamedTuple
+
+from ponyreload.errors import Abandoned
+from ponyreload.generations import Generation, calling, entered_generation, owner_of
+from ponyreload.loading import load_of_this_thread
+from ponyreload.middleware import Slot, place_of
+from ponyreload.reloader import Reloader
+from ponyreload.reporting import say
+
+__all__ = ["Offer", "Servers", "maker_of_this", "shown_address"]
+
+# A script that starts several servers in threads of its own counts as run when all of them have their application;
+# one that lacks a server is not waited for any longer.
+OTHERS_SECONDS = 1.0
+
+
+class Offer(NamedTuple):
+    """What a script starts a server with."""
+
+    app: Any
+    address: object
+    threads: object
+
+
+class Servers:
+    """Gives each server that runs the application of each generation.
+
+    Threads: a script may start its servers in several. ``_filled`` guards the tables below, and is told when a load
+    hands over an application.
+    """
+
+    def __init__(self, kind: str) -> None:
+        self._kind = kind
+        # slot -> what its server was started with:  <Slot ("flup", 0)> -> Offer(<Slot>, ("127.0.0.1", 9000), 5)
+        self._running: dict[Slot, Offer] = {}
+        # Those whose server has ended: one that is started again at its address is the same.
+        self._ended: set[Slot] = set()
+        self._filled = threading.Condition()
+
+    def begin(self, reloader: Reloader, offer: Offer, maker: Generation | None) -> Any:
+        """Return the application that a server is to hold, which *maker*'s code starts; None if no user code does."""
+        with self._filled:
+            if isinstance(offer.app, Slot):
+                self._ended.discard(offer.app)
+                return offer.app
+            again = [slot for slot in self._ended if self._running[slot].address == offer.address]
+            if again:
+                self._ended.discard(again[0])
+                if maker is not None and not again[0].is_shared:
+                    maker.apps[again[0].key] = offer.app
+                return again[0]
+            first = reloader.living[0]
+            place = place_of(offer.app, first) if maker is None else None
+            is_shared = is_tree(offer.app)
+            if not (maker or place or is_shared or owner_of(offer.app)):
+                # It is no application of user code: there is nothing to reload, or a middleware does that.
+                return offer.app
+            key = (self._kind, len(self._running))
+            name = f"the server at {shown_address(offer.address)}"
+            slot = reloader.slot(key, name, offer.app, maker or first, is_shared, place)
+            self._running[slot] = offer._replace(app=slot)
+            return slot
+
+    def end(self, app: Any) -> None:
+        """Note that the server that holds *app* has ended."""
+        with self._filled:
+            if isinstance(app, Slot) and app in self._running:
+                self._ended.add(app)
+
+    def hand_over(self, offer: Offer, generation: Generation) -> None:
+        """Give the server that runs what a stand-in was made with by the script of a later *generation*."""
+        is_shared = is_tree(offer.app)
+        with self._filled:
+            free = [slot for slot in self._running if slot.key not in generation.apps or slot.is_shared]
+            fitting = [slot for slot in free if self._running[slot].address == offer.address]
+            fitting = fitting or [slot for slot in free if slot.is_shared == is_shared]
+            running = self._running[fitting[0]] if fitting else None
+            if fitting:
+                generation.apps[fitting[0].key] = offer.app
+            self._filled.notify_all()
+        if running is None:
+            where = shown_address(offer.address)
+            say(f"a new server at {where} takes a restart of the process to run", logging.WARNING)
+            return
+        for what, new, old in (
+            ("address", offer.address, running.address),
+            ("number of threads", offer.threads, running.threads),
+        ):
+            if new != old:
+                text = f"the server's {what} changed from {shown_address(old)} to {shown_address(new)}"
+                say(f"{text}: that takes a restart of the process; what runs goes on as it is", logging.WARNING)
+
+    def park(self, generation: Generation) -> None:
+        """Hold the calling thread, at a stand-in's start, until *generation* retires."""
+        assert generation.load is not None
+        with self._filled:
+            self._filled.wait_for(lambda: generation.abandoned or self._all_filled(generation), OTHERS_SECONDS)
+        try:
+            generation.load.park()
+        except Abandoned:
+            # A thread of the script's own ends as it would if the server had ended.
+            if load_of_this_thread() is not None:
+                raise
+
+    def _all_filled(self, generation: Generation) -> bool:
+        serving = self._running.keys() - self._ended
+        return all(slot.is_shared or slot.key in generation.apps for slot in serving)
+
+
+def maker_of_this() -> Generation | None:
+    """Return the generation whose code makes or starts a server in this thread; None if that is no user code."""
+    return entered_generation() or calling()
+
+
+def is_tree(app: Any) -> bool:
+    """Tell whether *app* is `cherrypy.tree`, which is one object for all generations."""
+    cherrypy = sys.modules.get("cherrypy")
+    return cherrypy is not None and app is getattr(cherrypy, "tree", None)
+
+
+def shown_address(value: object) -> str:
+    return ":".join(map(str, value)) if isinstance(value, tuple) else str(value)

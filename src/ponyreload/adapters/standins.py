@@ -1,0 +1,189 @@
+"""Stand-ins: servers that the script of a later generation makes; each stands for one that runs."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from types import FrameType
+from typing import Any
+from weakref import WeakKeyDictionary, WeakSet, WeakValueDictionary
+
+from ponyreload.adapters.servers import OTHERS_SECONDS, Offer, Servers, maker_of_this
+from ponyreload.generations import MARK, Generation, entered_generation, owner_of
+from ponyreload.loading import Load, load_of_this_thread
+from ponyreload.middleware import Slot, place_of
+from ponyreload.reloader import Reloader
+
+__all__ = ["StandIns", "is_loading"]
+
+# Between two looks at where a script is.
+LOOK_SECONDS = 0.005
+
+
+class StandIns:
+    """Tells the servers of one kind that only stand in from those that run.
+
+    A server is noted when it is made, because a script may start it in a thread, where nothing tells whose it is.
+    """
+
+    # Set before the classes of the servers are wrapped.
+    reloader: Reloader
+
+    def __init__(self, kind: str) -> None:
+        self._servers = Servers(kind)
+        self._makers: WeakKeyDictionary[Any, Generation] = WeakKeyDictionary()
+        self._standing: WeakSet[Any] = WeakSet()
+        # Those that a request made, or a thread later on, for a purpose of its own.
+        self._private: WeakSet[Any] = WeakSet()
+        # What those that run were given:  <WSGIServer> -> <Slot>
+        self._given: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
+        # Where a script wanted them:  ("", 8080) -> <WSGIServer>, which listens at ("0.0.0.0", 8080)
+        self._running: WeakValueDictionary[object, Any] = WeakValueDictionary()
+        self._ended: set[object] = set()
+
+    def note(self, server: Any, app: Any = None) -> None:
+        """Note who makes *server*, for *app* if that is known by then."""
+        maker = maker_of_this()
+        if maker is None:
+            maker = _later_generation_of(app, self.reloader)
+            if maker is not None:
+                self._makers[server] = maker
+                self._standing.add(server)
+            return
+        self._makers[server] = maker
+        if is_loading(maker):
+            self._standing.add(server)
+        elif maker.load is not None or (entered_generation() is not None and not maker.running):
+            # Not at an import, so in a request, or in a thread of a generation that serves.
+            self._private.add(server)
+
+    def stands_in(self, server: Any, address: object) -> bool:
+        """Tell whether *server*, which is to listen at *address*, stands in for one that runs.
+
+        If what listened there has ended, it does not: it is to run for its time, as that did.
+        """
+        if server in self._standing and address in self._ended and address not in self._running:
+            self._standing.discard(server)
+            self._private.add(server)
+        return server in self._standing
+
+    def __contains__(self, server: Any) -> bool:
+        return server in self._standing
+
+    def loading(self, server: Any) -> Generation | None:
+        """Return the generation whose script starts *server* only to be parked; None if it is to run."""
+        maker = self._makers.get(server)
+        if maker is not None:
+            return maker if server in self._standing else None
+        # One that a system module made, once; a script that starts it means the same one again.
+        maker = maker_of_this()
+        return maker if maker is not None and is_loading(maker) else None
+
+    def running_at(self, address: object) -> Any:
+        """Return the server that was started to listen at *address*, or None."""
+        return self._running.get(address)
+
+    def maker_of(self, server: Any) -> Generation | None:
+        """Return the generation whose code made or starts *server*; None if that is no user code."""
+        return self._makers.get(server) or maker_of_this()
+
+    def begin(self, server: Any, offer: Offer) -> Any:
+        """Return the application that *server*, which is about to run, is to hold."""
+        maker = self.maker_of(server)
+        app = offer.app
+        if app is not None and server not in self._private and (maker is None or maker.load is None):
+            app = self._given[server] = self._servers.begin(self.reloader, offer, maker)
+            self._running.setdefault(offer.address, server)
+        return app
+
+    def end(self, server: Any) -> bool:
+        """Note that *server* has ended; tell whether it was one that `begin` gave an application."""
+        given = self._given.get(server)
+        self._servers.end(given)
+        if isinstance(given, Slot):
+            given._is_outermost = False  # no server holds it now, so a generation may leave it empty
+        for address, running in list(self._running.items()):
+            if running is server:
+                del self._running[address]
+                self._ended.add(address)
+        return server in self._given
+
+    def hand_over(self, offer: Offer, generation: Generation) -> None:
+        """Give the server that runs the application of the one that stands for it in *generation*."""
+        if not isinstance(offer.app, Slot):
+            self._servers.hand_over(offer, generation)
+
+    def park(self, generation: Generation) -> None:
+        """Hold the calling thread, at a stand-in's start, until *generation* retires.
+
+        Raises:
+            SystemExit: It has retired: a script that would serve again and again is to end.
+        """
+        assert generation.load is not None
+        if generation.retired.is_set() and not generation.abandoned:
+            raise SystemExit(f"generation {generation.number} has retired")
+        if load_of_this_thread() is None:
+            _wait_for_script(generation.load, self.reloader)
+        self._servers.park(generation)
+
+
+def is_loading(generation: Generation) -> bool:
+    """Tell whether *generation* is being loaded, in this thread at least: its script may go on after it is served."""
+    load = generation.load
+    return load is not None and (not generation.published or load_of_this_thread() is load)
+
+
+def _later_generation_of(app: Any, reloader: Reloader) -> Generation | None:
+    """Return the later generation that *app* is of, or None: the first one's applications are for servers that run.
+
+    In a thread whose function is a library's, such as ``Thread(target=app.run)``, there is no other sign.
+    """
+    later = [each for each in reloader.living if each.load is not None] if app is not None else []
+    return next((each for each in later if owner_of(app) is each or place_of(app, each) is not None), None)
+
+
+def _wait_for_script(load: Load, reloader: Reloader) -> None:
+    """Wait, in a thread that a script started, until the script has ended, or has come to where it waits itself.
+
+    Parking ends the load. But a module may start a server in a thread beside what it is there for, and the script
+    that imports it may be at its beginning. One that waits in a way that does not show, such as a loop with a pause,
+    is taken to wait when it has stayed in one function for a while, and all servers have their application.
+    """
+    generation = load.generation
+    place, since = None, time.monotonic()
+    while not (load.done or generation.abandoned):
+        frame = sys._current_frames().get(load.thread.ident or 0)
+        before, place = place, _user_code(frame)
+        if place is not before or generation.running:
+            since = time.monotonic()
+        waits, has_stayed = _waits_for_thread(frame), time.monotonic() - since > OTHERS_SECONDS
+        if not generation.running and (waits or has_stayed):
+            # If it is seen to wait, it will start no other servers; those that it has started may need a moment.
+            if not _lacks_application(generation, reloader) or (waits and has_stayed):
+                return
+        time.sleep(LOOK_SECONDS)
+
+
+def _lacks_application(generation: Generation, reloader: Reloader) -> bool:
+    """Tell whether a server holds an application that *generation* does not have by now, and will not be found."""
+    slots = [slot for slot in list(reloader._slots.values()) if slot._is_outermost and slot._place is None]
+    return any(slot.key not in generation.apps and not slot.is_shared for slot in slots)
+
+
+def _user_code(frame: FrameType | None) -> object:
+    """Return the function, or the module's code, of a thread's innermost user code."""
+    while frame is not None and MARK not in frame.f_globals:
+        frame = frame.f_back
+    return None if frame is None else frame.f_code
+
+
+def _waits_for_thread(frame: FrameType | None) -> bool:
+    """Tell whether what a thread does is to wait: for another thread, an event or a condition."""
+    is_in_wait = False
+    while frame is not None and frame.f_code.co_filename == threading.__file__:
+        if frame.f_code.co_name == "start":
+            return False  # for a moment
+        is_in_wait = True
+        frame = frame.f_back
+    return is_in_wait

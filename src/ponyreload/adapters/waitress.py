@@ -1,0 +1,116 @@
+"""waitress: one server for each address and all generations. Later scripts make stand-ins, and are parked there."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from ponyreload.adapters.patches import Patches
+from ponyreload.adapters.servers import Offer, maker_of_this
+from ponyreload.adapters.standins import StandIns, is_loading
+from ponyreload.generations import Generation
+from ponyreload.reloader import Reloader
+
+__all__ = ["ADAPTER", "WaitressAdapter"]
+
+
+class WaitressAdapter:
+    """Wraps the classes of `waitress.server`, which `waitress.serve` uses.
+
+    There is one `BaseWSGIServer` for each address; all those of a call share their threads. It looks up its
+    application for each request, but has it wrapped when it is made, so that is where it changes hands.
+    """
+
+    def __init__(self) -> None:
+        self._stand_ins = StandIns("waitress")
+        self._patches = Patches()
+
+    def install(self, reloader: Reloader) -> None:
+        self._reloader = self._stand_ins.reloader = reloader
+        module = sys.modules.get("waitress.server")
+        if module is not None:
+            self._patches.wrap(module.BaseWSGIServer, "__init__", self._init)
+            self._patches.wrap(module.ThreadedTaskDispatcher, "set_thread_count", _set_thread_count)
+            self._patches.wrap(module.BaseWSGIServer, "run", self._run)
+            self._patches.wrap(module.MultiSocketServer, "run", self._run)
+
+    def uninstall(self) -> None:
+        self._patches.undo()
+
+    def before_publish(self, generation: Generation) -> None:
+        """Nothing is due: a script hands over its application when it makes its server."""
+
+    def retire(self, generation: Generation) -> None:
+        """Nothing is held."""
+
+    def _init(
+        self,
+        plain: Callable[..., None],
+        server: Any,
+        application: Any,
+        map: Any = None,
+        _start: bool = True,
+        _sock: Any = None,
+        dispatcher: Any = None,
+        adj: Any = None,
+        sockinfo: Any = None,
+        bind_socket: bool = True,
+        **more: Any,
+    ) -> None:
+        """Make a server for one address; one that stands in gets a socket of its own, which stays as it is."""
+        adj = adj or sys.modules["waitress.server"].Adjustments(**more)
+        sockinfo = sockinfo or adj.listen[0]
+        offer = Offer(application, adj.unix_socket or sockinfo[3][:2], adj.threads)
+        self._stand_ins.note(server, application)
+        if not self._stand_ins.stands_in(server, offer.address):
+            application = self._stand_ins.begin(server, offer)
+            plain(server, application, map, _start, _sock, dispatcher, adj, sockinfo, bind_socket)
+            return
+        generation = self._stand_ins.loading(server)
+        assert generation is not None
+        self._stand_ins.hand_over(offer, generation)
+        if dispatcher is not None:
+            # They were started if nothing told yet that a load makes this: in a thread whose function is waitress's.
+            dispatcher.set_thread_count(0)
+        plain(server, application, map, False, None, dispatcher, adj, sockinfo, False)
+        running = self._stand_ins.running_at(offer.address)
+        if running is not None:
+            server.effective_host, server.effective_port = running.effective_host, running.effective_port
+
+    def _run(self, plain: Callable[[Any], None], server: Any) -> None:
+        """Serve; or, in a later generation's script, wait until that generation retires."""
+        members = _members(server)
+        generation = self._stand_ins.loading(members[0] if members else server)
+        if generation is not None:
+            for each in members:
+                if each in self._stand_ins:
+                    each.close()
+            self._stand_ins.park(generation)
+            return
+        self._reloader.start()
+        try:
+            plain(server)
+        finally:
+            ours = [self._stand_ins.end(each) for each in members]
+            if any(ours) and threading.current_thread() is threading.main_thread():
+                self._reloader.end()
+
+
+def _members(server: Any) -> list[Any]:
+    """Return the servers, one for each address, that *server* consists of."""
+    module = sys.modules["waitress.server"]
+    if isinstance(server, module.BaseWSGIServer):
+        return [server]
+    return [each for each in server.map.values() if isinstance(each, module.BaseWSGIServer)]
+
+
+def _set_thread_count(plain: Callable[[Any, int], None], dispatcher: Any, count: int) -> None:
+    """Start or end threads; for what stands in there is nothing to do."""
+    maker = maker_of_this()
+    if maker is None or not is_loading(maker):
+        plain(dispatcher, count)
+
+
+ADAPTER = WaitressAdapter()
