@@ -28,7 +28,10 @@ LAYERS = """
     adapters.cherrypy
     adapters.cherrypy_listeners adapters.cherrypy_mounts adapters.cherrypy_sessions
     adapters.cherrypy_settings adapters.cherrypy_tools
-    adapters.cheroot adapters.cherrypy_owners
+    adapters.cherrypy_servers adapters.cherrypy_owners
+    adapters.cheroot adapters.flup adapters.socketservers adapters.waitress adapters.binding
+    adapters.standins adapters.uwsgi
+    adapters.flup_fork adapters.patches adapters.servers
     reloader
     updating
     watcher retention adapters.__init__
@@ -41,7 +44,7 @@ LAYERS = """
     mainthread hooks
     reporting
     generations
-    marking sources errors
+    marking sources errors adapters.platforms
 """
 
 
@@ -178,7 +181,8 @@ IMPORT = """
 def imported(project) -> dict:
     """What `import ponyreload` did in a process of its own; the standard library had been imported before."""
     site = project({"look.py": IMPORT})
-    names = site.run("-c", "import ponyreload, sys; print(*sys.modules)").stdout.split()
+    code = "import sys; before = {*sys.modules}; import ponyreload; print(*sys.modules.keys() - before)"
+    names = site.run("-c", code).stdout.split()
     preload = [name for name in names if name.partition(".")[0] in sys.stdlib_module_names]
     return {"names": names, **json.loads(site.run("look.py", *preload).stdout)}
 
