@@ -98,7 +98,9 @@ def test_a_stream_stays_on_its_generation_to_the_last_byte_and_through_close(pro
 def test_a_body_of_the_applications_own_that_knows_its_length_tells_it(project):
     site = project(FILES)
     site.replace("app.py", '"/object": Body,', '"/object": Body, "/sized": Sized,')
-    site.replace("app.py", "def stream():", "class Sized(Body):\n    def __len__(self):\n        return 3\n\ndef stream():")
+    site.replace(
+        "app.py", "def stream():", "class Sized(Body):\n    def __len__(self):\n        return 3\n\ndef stream():"
+    )
     told = site.drive("""
         import app
         body = start(app.application, "/sized")

@@ -1,4 +1,7 @@
-"""Binding: a load that takes an address which this process has taken already is told so, and what to do."""
+"""Binding: a load that takes an address which this process has taken already is told so, and what to do.
+
+This is for servers that no other adapter knows. A script that starts one is reloaded like any other, up to there.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,6 @@ import os
 import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
-from weakref import WeakKeyDictionary
 
 from ponyreload.adapters.patches import Patches
 from ponyreload.adapters.servers import maker_of_this, shown_address
@@ -20,9 +22,9 @@ from ponyreload.reporting import shown
 __all__ = ["ADAPTER", "AlreadyBoundError", "BindingAdapter"]
 
 WAYS_OUT = (
-    "ponyreload does not know what this line starts, so it cannot hand it the new code. Two ways out: "
-    'wrap the application in AutoreloadMiddleware, and put "if generation() <= 1:" before the line; or start the server '
-    "in a module with USE_AUTORELOAD = False, and have it serve AutoreloadMiddleware('package.module:application')"
+    "ponyreload does not know what this line starts, so it cannot give it the new code. There are two ways out. "
+    'Both serve AutoreloadMiddleware(application): start it under "if generation() <= 1:"; '
+    "or start it in a script that does not use ponyreload, and that imports what it serves"
 )
 
 
@@ -36,29 +38,35 @@ class AlreadyBoundError(PonyreloadError):
         self.address = address
         self.line = line
         since = "" if line is None else f" since {line} ran"
-        super().__init__(f"this process has {shown_address(address)} already{since}. {WAYS_OUT}")
+        text = f"this process has {shown_address(address)} already{since}. {WAYS_OUT}"
+        if not isinstance(address, tuple) and not os.path.exists(os.fsdecode(address)):  # type: ignore[arg-type]
+            text += ". Its file has been deleted, so nobody reaches what runs: that takes a restart"
+        super().__init__(text)
 
 
 class Bound(NamedTuple):
-    """Where a socket was bound, and by which line of user code: ``Bound(2, ("127.0.0.1", 8080), "app.py:12")``."""
+    """An address, and the line of user code that took it: ``Bound(("127.0.0.1", 8080), "app.py:12")``."""
 
-    family: int
     address: Any
     line: str | None
 
 
 class BindingAdapter:
-    """Wraps ``bind`` of the socket classes that servers written in Python use."""
+    """Wraps ``bind`` and ``listen`` of the socket classes that servers written in Python use."""
 
     def __init__(self) -> None:
         self._patches = Patches()
-        self._bound: WeakKeyDictionary[Any, Bound] = WeakKeyDictionary()
+        # By port, or path:  8080 -> Bound(("127.0.0.1", 8080), "app.py:12"). Not by socket: some libraries go on
+        # with the descriptor alone.
+        self._bound: dict[object, Bound] = {}
 
-    def install(self, reloader: Reloader) -> None:  # noqa: ARG002 - an adapter's
+    def install(self, reloader: Reloader) -> None:
+        self._reloader = reloader
         for name in ("socket", "gevent.socket"):
             module = sys.modules.get(name)
             if module is not None:
                 self._patches.wrap(module.socket, "bind", self._bind)
+                self._patches.wrap(module.socket, "listen", self._listen)
 
     def uninstall(self) -> None:
         self._patches.undo()
@@ -70,59 +78,69 @@ class BindingAdapter:
         """Nothing is held."""
 
     def _bind(self, plain: Callable[[Any, Any], None], sock: Any, address: Any) -> None:
-        """Bind a socket; in a load, unless this process has bound one there.
+        """Bind a socket; in a load, unless that is where this process has one.
 
         Raises:
             AlreadyBoundError: It has.
         """
-        import socket  # here: the process may have no use for it
-
+        key = _key(sock, address)
+        there = self._bound.get(key)
         maker = maker_of_this()
-        is_watched = maker is not None and is_loading(maker) and sock.type == socket.SOCK_STREAM
-        if is_watched and sock.family not in (socket.AF_INET, socket.AF_INET6):
-            # A path: servers delete what they find there, so it would be free.
-            self._check(sock, address, (sock.family,))
-        try:
-            plain(sock, address)
-        except OSError as error:
-            if is_watched and error.errno == errno.EADDRINUSE:
-                # A socket for IPv6 may take the IPv4 port too.
-                self._check(sock, address, (socket.AF_INET, socket.AF_INET6))
-            raise
-        if is_watched:
-            self._check(sock, address, (sock.family,))  # with SO_REUSEPORT both can have it
-        if sock.type == socket.SOCK_STREAM:
-            self._bound[sock] = Bound(sock.family, _absolute(sock.getsockname()), _user_line())
+        if there is not None and maker is not None and is_loading(maker) and _is_taken(sock, address):
+            raise AlreadyBoundError(there.address, there.line)
+        plain(sock, address)
+        if key is not None:
+            self._bound[key] = Bound(address, _user_line())
 
-    def _check(self, sock: Any, address: Any, families: tuple[int, ...]) -> None:
-        for other, bound in list(self._bound.items()):
-            is_open = other is not sock and other.fileno() >= 0
-            if is_open and bound.family in families and _overlap(address, bound.address):
-                raise AlreadyBoundError(bound.address, bound.line) from None
+    def _listen(self, plain: Callable[..., None], sock: Any, *args: Any) -> None:
+        """Have the files looked at, if the first script starts a server that is not known; nobody else will."""
+        maker = maker_of_this()
+        if maker is not None and maker.load is None and not _is_known():
+            self._reloader.start()
+        plain(sock, *args)
 
 
-def _overlap(wanted: Any, there: Any) -> bool:
-    """Tell whether two addresses, as `bind` takes them, are the same for a server; *there* has been resolved."""
-    if not isinstance(wanted, tuple) or not isinstance(there, tuple):
-        return bool(_absolute(wanted) == there)
-    if wanted[1] != there[1]:
-        return False
-    hosts = {str(wanted[0]), str(there[0])}
-    everywhere = {"", "0.0.0.0", "::"}  # noqa: S104 - not to bind
-    # A name may stand for any address.
-    is_name = not all(map(_is_number, hosts))
-    return len(hosts) == 1 or is_name or bool(hosts & everywhere)
+def _key(sock: Any, address: Any) -> object:
+    """Return the port or path of a server's address; None if it can be no server, or asks for any free port."""
+    import socket  # here: it is there whenever this is called, but the process may have no use for it
+
+    if sock.type != socket.SOCK_STREAM:
+        return None
+    if sock.family in (socket.AF_INET, socket.AF_INET6):
+        return address[1] or None
+    return os.path.abspath(os.fsdecode(address)) if isinstance(address, str | bytes) and address else None
 
 
-def _is_number(host: str) -> bool:
-    return ":" in host or host.replace(".", "").isdigit()
+def _is_taken(sock: Any, address: Any) -> bool:
+    """Tell whether somebody has *address*, also if SO_REUSEPORT lets several have it."""
+    import _socket  # its sockets are not wrapped
+
+    if sock.family not in (_socket.AF_INET, _socket.AF_INET6):
+        return True  # servers delete the file that they find at their path, so that says nothing
+    probe = _socket.socket(sock.family, _socket.SOCK_STREAM)
+    try:
+        if os.name == "posix":
+            probe.setsockopt(_socket.SOL_SOCKET, _socket.SO_REUSEADDR, 1)
+        if sock.family == _socket.AF_INET6:
+            only = sock.getsockopt(_socket.IPPROTO_IPV6, _socket.IPV6_V6ONLY)
+            probe.setsockopt(_socket.IPPROTO_IPV6, _socket.IPV6_V6ONLY, only)
+        probe.bind(address)
+    except OSError as error:
+        return error.errno == errno.EADDRINUSE
+    finally:
+        probe.close()
+    return False
 
 
-def _absolute(address: Any) -> Any:
-    """Return the address of a socket so that it can be compared: a path without the current folder."""
-    if isinstance(address, tuple) or address[:1] in ("\0", b"\0"):
-        return address
-    return os.path.abspath(os.fsdecode(address))
+def _is_known() -> bool:
+    """Tell whether an adapter, which knows what it does, is on this thread's stack."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        name = str(frame.f_globals.get("__name__"))
+        if name.startswith("ponyreload.adapters.") and name not in (__name__, Patches.__module__):
+            return True
+        frame = frame.f_back  # type: ignore[assignment]
+    return False
 
 
 def _user_line() -> str | None:

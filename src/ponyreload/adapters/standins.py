@@ -158,10 +158,10 @@ def _wait_for_script(load: Load, reloader: Reloader) -> None:
         if place is not before or generation.running:
             since = time.monotonic()
         waits, has_stayed = _waits_for_thread(frame), time.monotonic() - since > OTHERS_SECONDS
-        if not generation.running and (waits or has_stayed):
-            # If it is seen to wait, it will start no other servers; those that it has started may need a moment.
-            if not _lacks_application(generation, reloader) or (waits and has_stayed):
-                return
+        # If it is seen to wait, it will start no other servers; those that it has started may need a moment.
+        is_served = not _lacks_application(generation, reloader) or (waits and has_stayed)
+        if (waits or has_stayed) and is_served and not generation.running:
+            return
         time.sleep(LOOK_SECONDS)
 
 
