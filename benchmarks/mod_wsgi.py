@@ -5,8 +5,9 @@
 Needs what tests/test_mod_wsgi.py needs, and `ab`: apt-get install --no-install-recommends apache2-utils
 
 For each kind of Apache, three servers run at the same time: the application alone, the same with ponyreload around it,
-and the application alone again. They are asked in turn, in rounds. Each round gives the ratio of the second to the first,
-which is the cost, and of the third to the first, which is the noise. Shown are the median and the quartiles of each.
+and the application alone again. They are asked in turn, in rounds. Each round gives the ratio of the second to the
+first, which is the cost, and of the third to the first, which is the noise. Shown are the median and the quartiles of
+each.
 """
 
 from __future__ import annotations

@@ -73,6 +73,17 @@ SCRIPTS = {
         make_server("127.0.0.1", PORT, application, Server).serve_forever()
         """,
     ),
+    "wsgiref that binds in its own way": (
+        f"{WSGIREF}\nfrom socketserver import TCPServer",
+        """
+        class Server(WSGIServer):
+            def server_bind(self):
+                TCPServer.server_bind(self)
+                self.server_name, self.server_port = self.server_address
+                self.setup_environ()
+        make_server("127.0.0.1", PORT, application, Server).serve_forever()
+        """,
+    ),
     "wsgiref, one request after the other": (
         WSGIREF,
         """
@@ -689,6 +700,24 @@ def test_a_server_that_is_imported_late_is_known_too(serve):
     with running as server:
         site.replace("app.py", "VERSION = 1", "VERSION = 2")
         server.wait_for("/", "2")
+
+
+@pytest.mark.parametrize("module", ["wsgiref.simple_server", "werkzeug.serving"])
+def test_what_stands_in_knows_the_port_that_the_system_gave(serve, module):
+    site, running = serve(f"""
+        from {module} import make_server
+        other = make_server("127.0.0.1", 0, answering(f"other {{VERSION}}"))
+        thread = threading.Thread(target=other.serve_forever, daemon=True)
+        thread.start()
+        port, name = other.server_address[1], getattr(other, "server_name", "")
+        make_server("127.0.0.1", PORT, answering(f"{{VERSION}} beside {{port}} of {{name}}")).serve_forever()
+    """)
+    with running as server:
+        _, _, beside = server.get().partition(" ")
+        for version in (2, 3):
+            site.replace("app.py", f"VERSION = {version - 1}", f"VERSION = {version}")
+            server.wait_for("/", f"{version} {beside}")
+            assert at(beside.split()[1]) == f"other {version}"
 
 
 class OverPath(Live):

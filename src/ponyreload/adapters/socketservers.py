@@ -39,10 +39,12 @@ class SocketServersAdapter:
         wsgiref = sys.modules.get("wsgiref.simple_server")
         werkzeug = sys.modules.get("werkzeug.serving")
         werkzeug_reloader = sys.modules.get("werkzeug._reloader")
+        # The base class of both: a subclass may bind in a way of its own.
+        self._patches.wrap(socketserver.TCPServer, "server_bind", self._bind)
+        self._patches.wrap(socketserver.TCPServer, "server_activate", self._activate)
         if wsgiref is not None:
             self._patches.wrap(wsgiref.WSGIServer, "__init__", self._init)
-            self._patches.wrap(wsgiref.WSGIServer, "server_bind", self._bind)
-            self._patches.wrap(wsgiref.WSGIServer, "server_activate", self._activate)
+            self._patches.wrap(wsgiref.WSGIServer, "server_bind", self._bind_wsgiref)
             self._wrap_ways_to_serve(wsgiref.WSGIServer)
         if werkzeug is not None:
             self._patches.wrap(werkzeug.BaseWSGIServer, "__init__", self._init_werkzeug)
@@ -73,20 +75,32 @@ class SocketServersAdapter:
         plain(server, *args, **kwargs)
 
     def _bind(self, plain: Callable[[Any], None], server: Any) -> None:
-        """Bind the socket of a wsgiref server; one that stands in has the names and no place of its own."""
-        self._wanted[server] = server.server_address
+        """Bind the socket of a server that is to run; give one that stands in the address that it would have."""
+        wanted = self._wanted[server] = server.server_address
+        if not self._stand_ins.stands_in(server, wanted):
+            plain(server)
+            return
+        running = self._stand_ins.running_at(wanted)
+        server.server_address = wanted if running is None else running.server_address
+
+    def _bind_wsgiref(self, plain: Callable[[Any], None], server: Any) -> None:
+        """Do the same, with what wsgiref wants to know besides; the name of the host may take long to find out."""
         if not self._stand_ins.stands_in(server, server.server_address):
             plain(server)
             return
-        running = self._stand_ins.running_at(server.server_address) or server
-        server.server_address = running.server_address
-        host, port = server.server_address[:2]
-        server.server_name, server.server_port = getattr(running, "server_name", host), port
+        socketserver.TCPServer.server_bind(server)
+        self._give_names(server)
         server.setup_environ()
 
     def _activate(self, plain: Callable[[Any], None], server: Any) -> None:
         if server not in self._stand_ins:
             plain(server)
+
+    def _give_names(self, server: Any) -> None:
+        running = self._stand_ins.running_at(self._wanted[server])
+        if isinstance(server.server_address, tuple):
+            host, port = server.server_address[:2]
+            server.server_name, server.server_port = getattr(running, "server_name", host), port
 
     def _init_werkzeug(
         self, plain: Callable[..., None], server: Any, host: str, port: int, app: Any, *args: Any, **kwargs: Any
@@ -101,9 +115,10 @@ class SocketServersAdapter:
         with socket.socket(family) as unbound:
             # It is the fourth of the positional arguments after the application.
             plain(server, host, port, app, *args[:3], **kwargs | {"fd": unbound.fileno()})
-        running = self._stand_ins.running_at(wanted)
-        if running is not None:
-            server.port, server.server_address = running.port, running.server_address
+        server.server_address = wanted
+        socketserver.TCPServer.server_bind(server)
+        self._give_names(server)
+        server.port = getattr(server, "server_port", port)
 
     # -- serving ---------------------------------------------------------------------------------------------
 
