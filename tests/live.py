@@ -5,12 +5,14 @@ from __future__ import annotations
 import fcntl
 import http.client
 import os
+import random
 import signal
 import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -163,8 +165,13 @@ class Live:
 
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that nobody listens on now, and that the system gives to no connection: such a one could take it."""
+    while True:
+        port = random.SystemRandom().randrange(10_000, FIRST_OF_CONNECTIONS)  # not seeded as the tests are
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
+# Where the system begins to take the ports of outgoing connections from.
+FIRST_OF_CONNECTIONS = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
