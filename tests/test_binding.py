@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
 from textwrap import dedent
 
 import pytest
@@ -145,25 +150,68 @@ def test_the_deleted_file_of_a_unix_socket_is_told_of(project):
         assert f"{WAYS_OUT}. {gone}\n" in live.log
 
 
+def test_an_address_of_ipv6_is_known_too(project):
+    text = """
+        everywhere = socket.create_server(("::", PORT), family=socket.AF_INET6)
+        if generation() <= 1:
+            start(application)
+    """
+    site = project({"app.py": script("tornado", text)})
+    with site.serve() as live:
+        site.replace("app.py", "VERSION = 1", "VERSION = 2")
+        live.wait_for_log(f"AlreadyBoundError: this process has :::{live.port} already since app.py:")
+
+
 def test_all_other_sockets_of_a_load_are_bound_as_ever(project):
     text = """
+        from tornado.netutil import bind_sockets
         free = socket.create_server(("127.0.0.1", 0))
         datagrams = socket.socket(type=socket.SOCK_DGRAM)
         datagrams.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         datagrams.bind(("127.0.0.1", PORT))
         pair = socket.socketpair()
         for_a_moment = socket.create_server(("127.0.0.1", int(os.environ["OTHER"])))
+        caller = socket.create_connection(for_a_moment.getsockname())
+        for_a_moment.accept()[0].close()  # first, so that the system remembers the port for a while
+        caller.close()
         for_a_moment.close()
+        both = bind_sockets(int(os.environ["FOURTH"]) if VERSION == 3 else 0)
         everywhere = socket.create_server(("", int(os.environ["THIRD"]) if VERSION == 2 else 0))
         app = AutoreloadMiddleware(application)
         if generation() <= 1:
             start(app)
     """
     site = project({"app.py": script("tornado", text)})
-    with site.serve(OTHER=str(free_port()), THIRD=str(free_port())) as live:
+    with site.serve(OTHER=str(free_port()), THIRD=str(free_port()), FOURTH=str(free_port())) as live:
         for version in (2, 3):
             site.replace("app.py", f"VERSION = {version - 1}", f"VERSION = {version}")
             live.wait_for("/", str(version))
         site.replace("app.py", "VERSION = 3", "VERSION = 2")
         live.wait_for_log("AlreadyBoundError: this process has :")
         assert live.stop(signal.SIGINT) == -signal.SIGINT
+
+
+def test_a_server_that_an_adapter_knows_is_left_to_that(project):
+    # flup's parent that forks has no thread of ours, so that its children begin in a sound state.
+    text = """
+        from flup.server.scgi_fork import WSGIServer
+        WSGIServer(application, bindAddress=("127.0.0.1", PORT)).run()
+    """
+    site = project({"app.py": dedent(HEAD) + dedent(text)})
+    port = free_port()
+    command, environment = [sys.executable, "app.py"], site.environment(PORT=str(port))
+    with subprocess.Popen(command, cwd=site.folder, env=environment, stderr=subprocess.DEVNULL) as process:
+        try:
+            deadline = time.monotonic() + 20
+            while not is_listening(port):
+                assert process.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            assert len(list(Path(f"/proc/{process.pid}/task").iterdir())) == 1
+        finally:
+            process.terminate()
+
+
+def is_listening(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -56,8 +56,8 @@ class BindingAdapter:
 
     def __init__(self) -> None:
         self._patches = Patches()
-        # By port, or path:  8080 -> Bound(("127.0.0.1", 8080), "app.py:12"). Not by socket: some libraries go on
-        # with the descriptor alone.
+        # By kind and port, or path:  (2, 8080) -> Bound(("127.0.0.1", 8080), "app.py:12"). Not by socket: some
+        # libraries go on with the descriptor alone.
         self._bound: dict[object, Bound] = {}
 
     def install(self, reloader: Reloader) -> None:
@@ -101,13 +101,13 @@ class BindingAdapter:
 
 
 def _key(sock: Any, address: Any) -> object:
-    """Return the port or path of a server's address; None if it can be no server, or asks for any free port."""
+    """Return what a server's address is known by; None if it can be no server's, or asks for any free port."""
     import socket  # here: it is there whenever this is called, but the process may have no use for it
 
     if sock.type != socket.SOCK_STREAM:
         return None
     if sock.family in (socket.AF_INET, socket.AF_INET6):
-        return address[1] or None
+        return (sock.family, address[1]) if address[1] else None
     return os.path.abspath(os.fsdecode(address)) if isinstance(address, str | bytes) and address else None
 
 

@@ -7,7 +7,7 @@ import threading
 import time
 from types import FrameType
 from typing import Any
-from weakref import WeakKeyDictionary, WeakSet, WeakValueDictionary
+from weakref import WeakKeyDictionary, WeakSet, WeakValueDictionary, ref
 
 from ponyreload.adapters.servers import OTHERS_SECONDS, Offer, Servers, maker_of_this
 from ponyreload.generations import MARK, Generation, entered_generation, owner_of
@@ -32,7 +32,8 @@ class StandIns:
 
     def __init__(self, kind: str) -> None:
         self._servers = Servers(kind)
-        self._makers: WeakKeyDictionary[Any, Generation] = WeakKeyDictionary()
+        # A weak reference, because a generation has the servers that it made.
+        self._makers: WeakKeyDictionary[Any, ref[Generation]] = WeakKeyDictionary()
         self._standing: WeakSet[Any] = WeakSet()
         # Those that a request made, or a thread later on, for a purpose of its own.
         self._private: WeakSet[Any] = WeakSet()
@@ -48,10 +49,10 @@ class StandIns:
         if maker is None:
             maker = _later_generation_of(app, self.reloader)
             if maker is not None:
-                self._makers[server] = maker
+                self._makers[server] = ref(maker)
                 self._standing.add(server)
             return
-        self._makers[server] = maker
+        self._makers[server] = ref(maker)
         if is_loading(maker):
             self._standing.add(server)
         elif maker.load is not None or (entered_generation() is not None and not maker.running):
@@ -73,9 +74,9 @@ class StandIns:
 
     def loading(self, server: Any) -> Generation | None:
         """Return the generation whose script starts *server* only to be parked; None if it is to run."""
-        maker = self._makers.get(server)
-        if maker is not None:
-            return maker if server in self._standing else None
+        made_by = self._makers.get(server)
+        if made_by is not None:
+            return made_by() if server in self._standing else None
         # One that a system module made, once; a script that starts it means the same one again.
         maker = maker_of_this()
         return maker if maker is not None and is_loading(maker) else None
@@ -86,7 +87,8 @@ class StandIns:
 
     def maker_of(self, server: Any) -> Generation | None:
         """Return the generation whose code made or starts *server*; None if that is no user code."""
-        return self._makers.get(server) or maker_of_this()
+        made_by = self._makers.get(server)
+        return maker_of_this() if made_by is None else made_by()
 
     def begin(self, server: Any, offer: Offer) -> Any:
         """Return the application that *server*, which is about to run, is to hold."""

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ponyreload.adapters.patches import Patches
-from ponyreload.adapters.servers import Offer, maker_of_this
-from ponyreload.adapters.standins import StandIns, is_loading
+from ponyreload.adapters.servers import Offer
+from ponyreload.adapters.standins import StandIns
 from ponyreload.generations import Generation
 from ponyreload.reloader import Reloader
 
@@ -32,7 +32,6 @@ class WaitressAdapter:
         module = sys.modules.get("waitress.server")
         if module is not None:
             self._patches.wrap(module.BaseWSGIServer, "__init__", self._init)
-            self._patches.wrap(module.ThreadedTaskDispatcher, "set_thread_count", _set_thread_count)
             self._patches.wrap(module.BaseWSGIServer, "run", self._run)
             self._patches.wrap(module.MultiSocketServer, "run", self._run)
 
@@ -60,7 +59,8 @@ class WaitressAdapter:
         **more: Any,
     ) -> None:
         """Make a server for one address; one that stands in gets a socket of its own, which stays as it is."""
-        adj = adj or sys.modules["waitress.server"].Adjustments(**more)
+        module = sys.modules["waitress.server"]
+        adj = adj or module.Adjustments(**more)
         sockinfo = sockinfo or adj.listen[0]
         offer = Offer(application, adj.unix_socket or sockinfo[3][:2], adj.threads)
         self._stand_ins.note(server, application)
@@ -71,9 +71,9 @@ class WaitressAdapter:
         generation = self._stand_ins.loading(server)
         assert generation is not None
         self._stand_ins.hand_over(offer, generation)
-        if dispatcher is not None:
-            # They were started if nothing told yet that a load makes this: in a thread whose function is waitress's.
-            dispatcher.set_thread_count(0)
+        # Its threads may have been started by now, and are not to stay.
+        dispatcher = dispatcher or module.ThreadedTaskDispatcher()
+        dispatcher.set_thread_count(0)
         plain(server, application, map, False, None, dispatcher, adj, sockinfo, False)
         running = self._stand_ins.running_at(offer.address)
         if running is not None:
@@ -104,13 +104,6 @@ def _members(server: Any) -> list[Any]:
     if isinstance(server, module.BaseWSGIServer):
         return [server]
     return [each for each in server.map.values() if isinstance(each, module.BaseWSGIServer)]
-
-
-def _set_thread_count(plain: Callable[[Any, int], None], dispatcher: Any, count: int) -> None:
-    """Start or end threads; for what stands in there is nothing to do."""
-    maker = maker_of_this()
-    if maker is None or not is_loading(maker):
-        plain(dispatcher, count)
 
 
 ADAPTER = WaitressAdapter()
