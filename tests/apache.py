@@ -67,11 +67,12 @@ class Apache(Live):
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-# Apache refuses to serve as root. As nobody, it still has to read what belongs to root: this Python, and the project.
+# Apache refuses to serve as root. As nobody, it still has to read what belongs to root: this Python, and the project;
+# and `access`, by which mod_wsgi looks for them, is to say so.
 UNPRIVILEGED = (
     (
         *("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"),
-        *("--inh-caps=+dac_override", "--ambient-caps=+dac_override"),
+        *("--inh-caps=+dac_override", "--ambient-caps=+dac_override", "--securebits=+no_setuid_fixup"),
     )
     if os.geteuid() == 0
     else ()

@@ -711,6 +711,32 @@ def test_a_later_generation_can_shut_the_server_down(serve, module):
         assert [server.log.count(f"cleaned up {version}.") for version in (1, 2, 3)] == [1, 1, 1]
 
 
+@pytest.mark.parametrize(
+    "make", ['make_server("127.0.0.1", PORT, application)', "create_server(application, port=PORT)"]
+)
+def test_a_generation_that_has_retired_is_freed_though_its_script_has_its_server(serve, make):
+    site, running = serve(f"""
+        import gc
+        from waitress import create_server
+        from ponyreload.generations import Generation
+
+        def application(environ, start_response):
+            start_response("200 OK", [("Content-Type", "text/plain")])
+            gc.collect()
+            living = sorted(each.number for each in gc.get_objects() if type(each) is Generation)
+            return [f"{{VERSION}} of {{living}}".encode()]
+
+        server = {make}
+        getattr(server, "serve_forever", getattr(server, "run", None))()
+    """)
+    with running as server:
+        for version in range(2, 6):
+            site.replace("app.py", f"VERSION = {version - 1}", f"VERSION = {version}")
+            server.wait_until(lambda: server.get().startswith(f"{version} "), "answer")  # noqa: B023
+        # The first one's script has not ended.
+        server.wait_for("/", "5 of [1, 5]")
+
+
 def test_a_script_that_would_serve_for_ever_ends_with_its_generation(serve):
     site, running = serve("""
         while True:
