@@ -133,9 +133,11 @@ def test_a_load_that_fails_after_it_made_a_server_leaves_no_threads(make, kind):
 def test_a_parked_script_is_cleaned_up_when_its_generation_retires(make, kind):
     site = make(kind=kind)
     with front_end(FRONTS[kind], site) as server:
-        for version in (2, 3):
-            edit(site, version)
-            server.wait_for("/", str(version))
+        edit(site, 2)
+        server.wait_for("/", "2")
+        assert "clean-up of 2\n" not in server.log
+        edit(site, 3)
+        server.wait_for("/", "3")
         server.wait_for_log("clean-up of 2\n")
         server.wait_for_log("run of 2 returned False\n")
         assert "clean-up of 1\n" not in server.log
@@ -336,6 +338,7 @@ def test_a_script_that_serves_again_after_a_hang_up_goes_on_with_the_newest_code
         """
         while WSGIServer(application, bindAddress=ADDRESS).run():
             print(f"again {shop.VERSION}.", flush=True)
+        os.write(1, f"ended {shop.VERSION}.\\n".encode())
         """,
         kind,
     )
@@ -345,6 +348,7 @@ def test_a_script_that_serves_again_after_a_hang_up_goes_on_with_the_newest_code
         server.process.send_signal(signal.SIGHUP)
         server.wait_for_log("again 1.")
         server.wait_until(lambda: server.ask("/").text == "2", "answer of the server that was started again")
+        assert kind.endswith("_fork") or "ended 2." not in server.log  # children have ended, and new ones begun
         edit(site, 3)
         server.wait_until(lambda: server.ask("/").text == "3", "newest answer")
         assert "again 2." not in server.log
