@@ -22,6 +22,9 @@ HEAD = """
     def site(name):
         def application(environ, start_response):
             start_response("200 OK", [("Content-Type", "text/plain")])
+            if environ["PATH_INFO"] == "/living":
+                from driving import living_generations
+                return [json.dumps(living_generations()).encode()]
             if environ["PATH_INFO"] == "/threads":
                 names = [thread.name for thread in threading.enumerate()]
                 return [json.dumps(sorted(name for name in names if name.startswith("serves "))).encode()]
@@ -83,6 +86,16 @@ def test_servers_in_threads_of_their_own_each_get_their_application(serve):
         server.wait_for("/threads", json.dumps(["serves 1", "serves 1", "serves 7", "serves 7"]))
         assert [server.log.count(f"cleaned up {version}.") for version in range(1, 8)] == [0, 1, 1, 1, 1, 1, 0]
         assert "Traceback" not in server.log
+
+
+def test_a_server_that_is_a_global_of_its_script_keeps_no_old_generation(serve):
+    site, running = serve(ONE_SERVER)
+    with running as server:
+        for version in range(2, 7):
+            site.replace("app.py", f"VERSION = {version - 1}", f"VERSION = {version}")
+            server.wait_for("/", f"shop {version}")
+        # The first one is that of the script which goes on running.
+        server.wait_for("/living", "[1, 6]")
 
 
 def test_ctrl_c_ends_servers_in_threads_and_the_scripts_of_all_generations(serve):

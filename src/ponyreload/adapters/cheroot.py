@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from typing import Any
-from weakref import WeakKeyDictionary, WeakSet
+from weakref import WeakKeyDictionary, WeakSet, ref
 
 from cheroot.server import HTTPServer
 
@@ -21,8 +22,9 @@ class CherootAdapter:
     """Wraps `cheroot.server.HTTPServer`, which CherryPy's server is a subclass of."""
 
     def __init__(self) -> None:
-        # The generation whose code made a server: a script may start it in a thread that has no context.
-        self._makers: WeakKeyDictionary[Any, Generation] = WeakKeyDictionary()
+        # The generation whose code made a server: a script may start it in a thread that has no context. A weak
+        # reference, because a script may have its server as a global, and so a generation the server.
+        self._makers: WeakKeyDictionary[Any, ref[Generation]] = WeakKeyDictionary()
         # Those that a load made: each stands in for one that runs, also if a thread starts it after the publish.
         self._stand_ins: WeakSet[Any] = WeakSet()
         # Those that run, each by its own thread.
@@ -48,14 +50,19 @@ class CherootAdapter:
     def _init(self, plain: Callable[..., None], server: Any, *args: Any, **kwargs: Any) -> None:
         maker = maker_of_this()
         if maker is not None:
-            self._makers[server] = maker
+            self._makers[server] = ref(maker)
             if maker.load is not None and not maker.published:
                 self._stand_ins.add(server)
         plain(server, *args, **kwargs)
+        if server in self._stand_ins:
+            # Each server enters itself here for good. One that never serves has nothing to count.
+            statistics: dict[str, Any] = getattr(logging, "statistics", {})
+            statistics.pop(f"Cheroot HTTPServer {id(server)}", None)
 
     def _maker(self, server: Any) -> Generation | None:
         """Return the generation whose code made or starts a server; None if that is no user code."""
-        return self._makers.get(server) or maker_of_this()
+        made_by = self._makers.get(server)
+        return (made_by and made_by()) or maker_of_this()
 
     def _prepare(self, plain: Callable[[Any], None], server: Any) -> None:
         """Start a server that is new to the process; take the application of one that runs already."""

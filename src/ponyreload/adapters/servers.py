@@ -80,7 +80,7 @@ class Servers:
         with self._filled:
             free = [slot for slot in self._running if slot.key not in generation.apps or slot.is_shared]
             fitting = [slot for slot in free if self._running[slot].address == offer.address]
-            fitting = fitting or [slot for slot in free if slot.is_shared == is_shared]
+            fitting = fitting or [slot for slot in free if slot.is_shared == is_shared and slot not in self._ended]
             running = self._running[fitting[0]] if fitting else None
             if fitting:
                 generation.apps[fitting[0].key] = offer.app
