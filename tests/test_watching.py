@@ -98,6 +98,36 @@ def test_a_file_that_stays_empty_for_long_while_it_is_written_is_a_user_module_s
     assert told["answer"] == "2"
 
 
+def test_a_file_that_a_load_finds_empty_before_it_is_written_is_not_served_so(project):
+    # A save that deletes and creates: the look finds no file, the load an empty one, and then the editor writes it.
+    files = {
+        **FILES,
+        "app.py": APP + """
+        import os
+        open_files = []
+
+        @on_reload
+        def create():
+            if not os.path.exists("shop/cart.py"):
+                open_files.append(open("shop/cart.py", "w"))
+
+        if os.path.getsize("shop/cart.py") == 0:
+            open_files.append(open("shop/cart.py", "w"))
+            open_files[0].write("from ponyreload import *\\nX = 2\\n")
+            open_files[0].flush()
+""",
+    }
+    told = project(files).drive("""
+        import app
+        request(app.application)
+        os.unlink("shop/cart.py")
+        answers = set()
+        until(lambda: answers.add(request(app.application)) or "2" in answers)
+        tell(answers=sorted(answers))
+    """)
+    assert told["answers"] == ["1", "2"]
+
+
 def test_a_file_that_is_moved_here_from_elsewhere_is_seen(project):
     told = project(FILES).drive("""
         import app

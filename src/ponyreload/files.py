@@ -131,6 +131,14 @@ class Files:
         """Tell whether one of the changed files is empty, as it is while an editor writes it in place."""
         return any(file for file in changed if os.path.isfile(file) and os.path.getsize(file) == 0)
 
+    @staticmethod
+    def is_truncated(loaded: Generation, serving: Generation) -> bool:
+        """Tell whether *loaded* has found a file empty that *serving* has not: an editor may be about to write it."""
+        before = serving.sources
+        return any(
+            not source.data and (file not in before or before[file].data) for file, source in loaded.sources.items()
+        )
+
     # -- outcomes --------------------------------------------------------------------------------------------
 
     def served(self, generation: Generation) -> None:

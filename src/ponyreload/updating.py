@@ -170,7 +170,7 @@ class Updater:
                 continue  # it had been truncated, and is written now
             started = time.monotonic()
             load, error = self._try(changed)
-            if error is None and load.done and not self._has_changes(load.generation):
+            if error is None and load.done and not self._is_overtaken(load.generation):
                 error = self._publish(load, changed, started)
                 if error is None:
                     break
@@ -191,6 +191,12 @@ class Updater:
         say(f"generation {serving.number} serves: the files are again what it was loaded from")
         self._reloader.note(None)
         return True
+
+    def _is_overtaken(self, loaded: Generation) -> bool:
+        """Tell whether there are newer contents than those of a generation that has loaded, or soon will be."""
+        if self._has_changes(loaded):
+            return True
+        return self._files.is_truncated(loaded, self._reloader.serving) and self._changes_within(QUIET_SECONDS)
 
     # -- loading ---------------------------------------------------------------------------------------------
 
