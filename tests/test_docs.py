@@ -266,7 +266,7 @@ def test_the_links_of_a_page_lead_somewhere(page):
 
 def test_the_reference_has_a_heading_for_every_public_name():
     headings = re.findall(r"^#+ `@?([\w.]+)", (ROOT / "docs/reference.md").read_text(encoding="utf-8"), re.MULTILINE)
-    of_reloader = {f"Reloader.{name}" for name in ("generation", "error", "wait", "reload", "stop")}
+    of_reloader = {f"Reloader.{name}" for name in ("generation", "error", "wait", "reload", "retained", "stop")}
     of_http = {f"http.{name}" for name in ("application", "start", "stop")}
     assert set(headings) == {*ponyreload.main.__all__, "Reloader"} | of_reloader | of_http
 

@@ -93,3 +93,72 @@ def test_a_child_does_not_wait_for_a_module_that_another_thread_was_importing(pr
         tell(child=child, parent=waits())
     """)
     assert (told["child"], told["parent"]) == ("True", "True")
+
+
+GATED = {
+    **FILES,
+    "gate.py": "import os, threading\nbegun, open, parent = threading.Event(), threading.Event(), os.getpid()\n",
+    "shop.py": """
+        from ponyreload import *
+        import gate, os
+        X = 1
+        if generation() > 1:
+            gate.begun.set()
+            gate.open.wait(20 if os.getpid() == gate.parent else 0)
+    """,
+}
+FORK_IN_A_LOAD = """
+    import app, gate, ponyreload.updating
+    ponyreload.updating.FORK_SECONDS = {seconds}
+    request(app.application)
+    project.replace("shop.py", "X = 1", "X = 2")
+    gate.begun.wait(10)
+    {then}
+    read, write = os.pipe()
+    if os.fork() == 0:
+        os.write(write, request(app.application).encode())
+        os._exit(0)
+    child = os.read(read, 4).decode()
+    os.wait()
+    gate.open.set()
+    app.reloader.wait(1, 10)
+    tell(child=child, parent=request(app.application), error=repr(app.reloader.error))
+"""
+
+
+def test_a_fork_waits_for_the_load_that_is_busy(project):
+    then = "threading.Thread(target=lambda: time.sleep(0.1) or gate.open.set()).start()  # when the fork waits"
+    told = project(GATED).drive(FORK_IN_A_LOAD.format(seconds=10, then=then))
+    assert (told["child"], told["parent"], told["error"]) == ("2", "2", "None")
+    assert told["stderr"].count("generation 2 serves") == 1
+
+
+def test_a_load_that_does_not_end_is_given_up_for_a_fork_and_done_again(project):
+    told = project(GATED).drive(FORK_IN_A_LOAD.format(seconds=0.05, then=""))
+    assert (told["child"], told["parent"], told["error"]) == ("2", "2", "None")
+    assert "not served" not in told["stderr"]
+
+
+def test_a_process_of_multiprocessing_has_the_newest_code_and_follows_the_files(project):
+    told = project(FILES).drive("""
+        import app, multiprocessing, ponyreload.updating
+        context = multiprocessing.get_context("fork")
+        ponyreload.updating.POLL_SECONDS = 0.05
+        request(app.application)
+        project.replace("shop.py", "X = 1", "X = 2")
+        app.reloader.wait(1, 10)
+        def work(pipe):
+            pipe.send(request(app.application))
+            until(lambda: request(app.application) == "3")
+            pipe.send("3")
+        ours, theirs = context.Pipe()
+        process = context.Process(target=work, args=(theirs,))
+        process.start()
+        first = ours.recv()
+        project.replace("shop.py", "X = 2", "X = 3")
+        second = ours.recv()
+        process.join(10)
+        tell(answers=[first, second], status=process.exitcode)
+    """)
+    assert told["answers"] == ["2", "3"]
+    assert told["status"] == 0

@@ -1,4 +1,4 @@
-"""What the user may set: `include=`, `extra_files=`, `poll_seconds=`; wrong options fail at once."""
+"""What the user may set: `include=`, `extra_files=`, `poll_seconds=`, `isolate=`; wrong options fail at once."""
 
 from __future__ import annotations
 
@@ -8,6 +8,13 @@ import re
 
 NAMES = "include= takes importable names such as 'shop' or 'lib.prices', not "
 NAME_LIST = "include= takes a list or tuple of package or module names, such as include=('shop', 'lib.prices'), not "
+ISOLATED = "isolate= takes importable names such as 'django' or 'lib.registry', not "
+ISOLATED_LIST = (
+    "isolate= takes a list or tuple of package or module names, such as isolate=('django', 'lib.registry'), not "
+)
+STANDARD = "it is the standard library's, which all generations share; a module of your own is marked instead"
+SERVER = "it runs the server, which goes on through all generations"
+COMPILED = "its compiled part stays shared, and takes no other objects than those of the first copy"
 FILES = "extra_files= takes paths and globs (str or os.PathLike), not "
 FILE_LIST = (
     "extra_files= takes a list or tuple of paths and globs, such as extra_files=('shop.toml', 'pages/**/*.html'), not "
@@ -26,6 +33,36 @@ WRONG_OPTIONS = {
     "include=('.shop',)": f"ValueError: {NAMES}'.shop'",
     "include=('',)": f"ValueError: {NAMES}''",
     "include=(re,)": f"ValueError: {NAMES}{re!r}",
+    "isolate='django'": f"TypeError: {ISOLATED_LIST}'django'",
+    "isolate=None": f"TypeError: {ISOLATED_LIST}None",
+    "isolate=('django/db.py',)": f"ValueError: {ISOLATED}'django/db.py'",
+    "isolate=('',)": f"ValueError: {ISOLATED}''",
+    "isolate=(5,)": f"ValueError: {ISOLATED}5",
+    "isolate=('json',)": f"ValueError: isolate= cannot take 'json': {STANDARD}",
+    "isolate=('django', 'logging.handlers')": f"ValueError: isolate= cannot take 'logging.handlers': {STANDARD}",
+    "isolate=('ponyreload',)": "ValueError: isolate= cannot take 'ponyreload': it does the reloading",
+    "isolate=('watchdog.events',)": "ValueError: isolate= cannot take 'watchdog.events': ponyreload watches the files with it",
+    **{
+        f"isolate=({name!r},)": f"ValueError: isolate= cannot take {name!r}: {SERVER}"
+        for name in (
+            "cheroot",
+            "cherrypy",
+            "flup.server",
+            "gevent",
+            "gunicorn",
+            "uwsgi",
+            "waitress",
+            "werkzeug.serving",
+        )
+    },
+    **{
+        f"isolate=({name!r},)": f"ValueError: isolate= cannot take {name!r}: {COMPILED}"
+        for name in ("cryptography", "google.protobuf", "numpy.linalg")
+    },
+    "isolate=('sqlalchemy',)": f"ValueError: isolate= cannot take 'sqlalchemy': {COMPILED}; put what it keeps, such as a "
+    "declarative Base, into a user module instead",
+    "isolate=('google',)": f"ValueError: isolate= cannot take 'google': it holds google.protobuf, and {COMPILED}; name the "
+    "parts of google that you mean",
     "extra_files='shop.toml'": f"TypeError: {FILE_LIST}'shop.toml'",
     "extra_files=Path('shop.toml')": f"TypeError: {FILE_LIST}PosixPath('shop.toml')",
     "extra_files=b'shop.toml'": f"TypeError: {FILE_LIST}b'shop.toml'",

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from ponyreload.autoreload import AutoreloadMiddleware, generation, use_autoreload
+from ponyreload.draining import superseded
 from ponyreload.errors import LoadError
-from ponyreload.hooks import on_reload
+from ponyreload.hooks import on_reload, on_retire
+from ponyreload.keeping import keep
 from ponyreload.marking import star_mark
+from ponyreload.per_generation import PerGeneration
 
 # In the order of `dir`.
-__all__ = ["AutoreloadMiddleware", "LoadError", "USE_AUTORELOAD", "generation", "on_reload", "use_autoreload"]  # noqa: RUF022
+__all__ = [  # noqa: RUF022
+    "AutoreloadMiddleware", "LoadError", "PerGeneration", "USE_AUTORELOAD", "generation", "keep", "on_reload",
+    "on_retire", "superseded", "use_autoreload",
+]  # fmt: skip
 
 USE_AUTORELOAD: bool
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from collections.abc import Iterable, Mapping
@@ -10,7 +11,8 @@ from typing import Any
 
 from ponyreload import marking
 from ponyreload.generations import MARK, Generation
-from ponyreload.modules import MAIN, Modules, namespace_of
+from ponyreload.isolation import tell_of_known, tell_of_mixed
+from ponyreload.modules import MAIN, Modules, namespace_of, plain_reload
 from ponyreload.routed import RoutedModule
 
 __all__ = ["adopt", "find_unreadable"]
@@ -41,9 +43,14 @@ def adopt(modules: Modules, generation: Generation) -> list[str]:
         for name in new:
             routed = sys.modules[name] = RoutedModule(name, modules, generation.modules[name])
             modules.route(name, routed)
+            namespace = namespace_of(name, generation.modules[name])
+            for key in [key for key, value in namespace.items() if value is plain_reload]:
+                namespace[key] = importlib.reload  # the routing's, which knows it
         _reroute_holders(modules, generation, new)
         for name, standing in generation.modules.items():
             modules.settle(generation, namespace_of(name, standing))
+    tell_of_known(generation.modules.copy(), modules.is_included)
+    tell_of_mixed(generation.number, modules.routed)
     return new
 
 
@@ -78,4 +85,7 @@ def _reroute_holders(modules: Modules, generation: Generation, names: Iterable[s
 def _has_source(name: str, namespace: Mapping[str, Any]) -> bool:
     """Tell whether a module can be run again: not out of a zip archive, or where there is bytecode only."""
     file = namespace.get("__file__")
-    return isinstance(file, str) and (name == MAIN or file.endswith((".py", ".pyw"))) and os.path.isfile(file)
+    if not isinstance(file, str) or not os.path.isfile(file):
+        return False
+    # Some libraries make modules by hand, which have their makers' file, but cannot be found by their names.
+    return name == MAIN or (file.endswith((".py", ".pyw")) and namespace.get("__spec__") is not None)

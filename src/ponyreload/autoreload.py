@@ -32,6 +32,8 @@ def use_autoreload(
     include: Iterable[str] = (),
     extra_files: Iterable[str | os.PathLike[str]] = (),
     poll_seconds: float | None = None,
+    drain_seconds: float | None = None,
+    isolate: Iterable[str] = (),
 ) -> Reloader | None:
     """Have the user modules reloaded when their contents change; call it after the imports of the main module.
 
@@ -40,6 +42,11 @@ def use_autoreload(
         extra_files: Paths and globs; when the contents of such a file change, that fires a reload too.
         poll_seconds: Look at the files every so many seconds instead of waiting for events of the file system.
             None waits for events where they arrive, and else looks every second.
+        drain_seconds: When a request has held a superseded generation for so many seconds, it is named in the log,
+            once. None stands for 30.
+        isolate: Names of libraries that register the application's objects with themselves, such as ``"django"``.
+            They are loaded into each generation with the application. Their files are not watched, and their
+            extension modules stay shared.
 
     Returns:
         The process's reloader; None where nothing is to be done: under mod_wsgi, Google App Engine, in an
@@ -50,7 +57,14 @@ def use_autoreload(
 
     Calling it again adds options, and does no harm. Safe to call from any thread.
     """
-    return _turn_on(sys._getframe(1).f_globals, Options.checked(include, extra_files, poll_seconds))
+    options = Options.checked(
+        include=include,
+        extra_files=extra_files,
+        poll_seconds=poll_seconds,
+        drain_seconds=drain_seconds,
+        isolate=isolate,
+    )
+    return _turn_on(sys._getframe(1).f_globals, options)
 
 
 class AutoreloadMiddleware:
@@ -59,7 +73,8 @@ class AutoreloadMiddleware:
     Args:
         app: A WSGI callable that the calling module made; or an import string such as ``"shop.wsgi:app"``,
             whose module then counts as included.
-        include, extra_files, poll_seconds: As for `use_autoreload`, which need not be called as well.
+        include, extra_files, poll_seconds, drain_seconds, isolate: As for `use_autoreload`, which need not be called
+            as well.
 
     Raises:
         TypeError, ValueError: An argument is none of what is accepted.
@@ -76,8 +91,16 @@ class AutoreloadMiddleware:
         include: Iterable[str] = (),
         extra_files: Iterable[str | os.PathLike[str]] = (),
         poll_seconds: float | None = None,
+        drain_seconds: float | None = None,
+        isolate: Iterable[str] = (),
     ) -> None:
-        options = Options.checked(include, extra_files, poll_seconds)
+        options = Options.checked(
+            include=include,
+            extra_files=extra_files,
+            poll_seconds=poll_seconds,
+            drain_seconds=drain_seconds,
+            isolate=isolate,
+        )
         if isinstance(app, str):
             name, _, path = app.partition(":")
             if not all(part.isidentifier() for part in f"{name}.{path}".split(".")):
@@ -126,5 +149,10 @@ def _turn_on(caller: dict[str, Any], options: Options) -> Reloader | None:
 
             _reloader = Reloader()
             _reloader.install()
+        running = active()
+        if options.isolate and running is not None and running.number > 1:
+            from ponyreload.isolation import too_late  # here: as above
+
+            options = options.without(too_late(options.isolate))
         _reloader.add_entry(caller.get("__name__", ""), caller, options)
         return _reloader

@@ -8,13 +8,15 @@ import sys
 import time
 from collections.abc import Iterable
 from types import ModuleType
+from typing import NamedTuple
 
 from ponyreload.generations import Generation
+from ponyreload.isolation import is_library, isolate
 from ponyreload.marking import is_project_file
 from ponyreload.modules import namespace_of
 from ponyreload.options import Options
 from ponyreload.routed import RoutedModule
-from ponyreload.sources import Sources
+from ponyreload.sources import Source, Sources
 
 __all__ = ["Files"]
 
@@ -23,6 +25,14 @@ IMPORTED_NS = time.time_ns()
 # What a look at the files found:  "/site/shop/cart.py" -> digest, or None where there is no readable file;
 # for a module that was looked for in vain:  "/site/local_settings" -> whether there is one now.
 State = dict[str, object]
+
+
+class Attempt(NamedTuple):
+    """What a load that failed has read; kept in place of its generation, which is to go."""
+
+    sources: dict[str, Source]
+    missing: set[str]
+    files: dict[str, str]
 
 
 class Files:
@@ -35,7 +45,7 @@ class Files:
         self.options = Options()
         self._sources = sources
         self._tried: State = {}
-        self._failed: Generation | None = None
+        self._failed: Attempt | None = None
         # Extra files that were there at the last look, and the contents of those that what serves was loaded with.
         self._extra: set[str] = set()
         self._served_extra: State = {}
@@ -45,7 +55,7 @@ class Files:
     def adopt(self, generation: Generation, name: str) -> None:
         """Note the file of a module that Python has imported, and that now is part of generation 1."""
         file = namespace_of(name, generation.modules[name]).get("__file__")
-        if file is None:
+        if file is None or is_library(name, file):
             return
         try:
             generation.sources[file] = self._sources.read(file)
@@ -63,6 +73,7 @@ class Files:
         """
         new = tuple(pattern for pattern in options.extra_files if pattern not in self.options.extra_files)
         before, self.options = self.options, self.options.joined(options)
+        isolate(self.options.isolate, self.options.included)
         for file in Options(extra_files=new).find_extra_files():
             self._served_extra[file] = self._tried.setdefault(file, self._digest(file))
             self._extra.add(file)
@@ -101,7 +112,7 @@ class Files:
         # False, no module there, is as good as None, no file there.
         return {file for file, value in state.items() if (known.get(file) or None) != (value or None)}
 
-    def _state(self, serving: Generation, other: Generation | None) -> State:
+    def _state(self, serving: Generation, other: Generation | Attempt | None) -> State:
         files = set(_digests(serving))
         missing = set(serving.missing)
         if other is not None:
@@ -149,11 +160,17 @@ class Files:
 
     def failed(self, generation: Generation) -> None:
         """Note that a load failed: whatever it read may mend it."""
-        self._failed = generation
+        self._failed = Attempt(generation.sources, generation.missing, generation.files)
         self._note(generation)
 
     def _note(self, generation: Generation) -> None:
         self._tried |= _digests(generation)
+
+    def begin_in_child(self, serving: Generation) -> None:
+        """Begin anew in a forked process: only what serves counts as tried, as a load of the parent is not here."""
+        self._failed = None
+        self._tried = _digests(serving) | self._served_extra
+        self._extra = set(self._served_extra)
 
     # -- compiling -------------------------------------------------------------------------------------------
 
@@ -218,11 +235,11 @@ def _is_module(base: str) -> bool:
     return os.path.exists(base + ".py") or os.path.isdir(base)
 
 
-def _digests(generation: Generation) -> State:
+def _digests(generation: Generation | Attempt) -> State:
     return {file: source.digest for file, source in list(generation.sources.items())}
 
 
-def _named_files(*several: Generation | None) -> Iterable[tuple[str, str]]:
+def _named_files(*several: Generation | Attempt | None) -> Iterable[tuple[str, str]]:
     for generation in several:
         yield from list(generation.files.items()) if generation else ()
 

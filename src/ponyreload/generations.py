@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from weakref import WeakKeyDictionary
 
 from ponyreload.errors import Abandoned
 from ponyreload.sources import Source
@@ -21,13 +22,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MARK",
+    "Contents",
     "Generation",
-    "PerGeneration",
     "active",
     "calling",
     "enter",
     "entered",
     "entered_generation",
+    "is_on",
     "leave",
     "owner_of",
     "publish",
@@ -54,8 +56,8 @@ class Generation:
         missing: Paths, without suffix, of modules that it looked for in vain.
         unmarked: Names among `modules` that turned out to be no user modules.
         apps: What fills each slot:  ("middleware", 0) -> <WSGI callable>
-        hooks: Its `on_reload` functions, in the order of registration.
-        contents: What each `PerGeneration` holds for it.
+        hooks: What it registered, by kind, in that order:  "on_reload" -> [<function>]
+        contents: What each `Contents` holds for it.
         leases: Requests that hold it. Guarded by the reloader's lock.
         load: The attempt that made it; None for generation 1.
         for_main_thread: Calls that its code made and only the main thread may carry out.
@@ -72,8 +74,8 @@ class Generation:
         self.unmarked: set[str] = set()
         self.apps: dict[object, Any] = {}
         self.middlewares_made = 0
-        self.hooks: list[Callable[[], object]] = []
-        self.contents: dict[PerGeneration[Any], Any] = {}
+        self.hooks: dict[str, list[Callable[[], object]]] = {}
+        self.contents: MutableMapping[Contents[Any], Any] = {} if number > 1 else _early_contents
         self.leases = 0
         self.load: Load | None = None
         self.for_main_thread: list[Callable[[], object]] = []
@@ -81,6 +83,11 @@ class Generation:
         self.published = False
         self.retires = False
         self.abandoned = False
+        # Set when a newer one serves, this one was given up, or the process ends: what runs long is to end.
+        self.superseded = threading.Event()
+        # When that was, on the monotonic clock, and whether the requests that last have been named since.
+        self.superseded_at = 0.0
+        self.is_told = False
         # Set when the last lease of a superseded generation has ended, or the process ends: parked scripts go on.
         self.retired = threading.Event()
         # What a module is run under:  "shop.cart" -> its import lock
@@ -109,6 +116,8 @@ class Generation:
 
 _entered: ContextVar[Generation | None] = ContextVar("ponyreload", default=None)
 _published: Generation | None = None
+# Set when autoreload has been turned on.
+is_on = threading.Event()
 
 
 def publish(generation: Generation | None) -> Generation | None:
@@ -117,6 +126,7 @@ def publish(generation: Generation | None) -> Generation | None:
     before, _published = _published, generation
     if generation is not None:
         generation.published = True
+        is_on.set()
     return before
 
 
@@ -200,28 +210,32 @@ def _owner_of_code(thing: Any) -> Generation | None:
     return None
 
 
-class PerGeneration(Generic[T]):
-    """An object whose contents each generation has for itself.
+class Contents(Generic[T]):
+    """What each generation has for itself of one thing.
 
-    What was put in before autoreload was turned on belongs to generation 1. *successor* makes the contents of a
-    later generation; it runs on the first use in that generation. Safe to call from any thread: the one race,
-    two threads of one generation at the first use, is settled by `dict.setdefault`.
+    What there was before autoreload was turned on belongs to generation 1: *first*, if it is given. *make* makes
+    the contents of a generation, on the first use in it. Safe to call from any thread: the one race, two threads of
+    one generation at the first use, is settled by `setdefault`.
     """
 
-    def __init__(self, first: T, successor: Callable[[], T]) -> None:
-        self._first = first
-        self._successor = successor
+    def __init__(self, make: Callable[[], T], *first: T) -> None:
+        self._make = make
+        for each in first:
+            _early_contents[self] = each
 
     def of(self, generation: Generation | None) -> T:
         """Return the contents of *generation*; those of the first one while autoreload is off."""
-        if generation is None or generation.number == 1:
-            return self._first
+        table = _early_contents if generation is None else generation.contents
         try:
-            contents: T = generation.contents[self]
+            contents: T = table[self]
         except KeyError:
-            contents = generation.contents.setdefault(self, self._successor())
+            contents = table.setdefault(self, self._make())
         return contents
 
     def get(self) -> T:
         """Return the contents of the active generation."""
         return self.of(active())
+
+
+# Those of generation 1, which are there before it.
+_early_contents: WeakKeyDictionary[Contents[Any], Any] = WeakKeyDictionary()

@@ -20,7 +20,7 @@ from types import ModuleType
 from typing import Any
 
 from ponyreload.generations import MARK, Generation, active, entered
-from ponyreload.modules import Modules, note_missing, plain_import
+from ponyreload.modules import MAIN, Modules, note_missing, plain_import, plain_reload
 from ponyreload.routed import RoutedModule, name_of
 
 __all__ = ["ImportHooks"]
@@ -46,6 +46,7 @@ class ImportHooks:
         # presence is pinned by a test of what we assume of Python.
         _bootstrap._gcd_import = self._import_by_name
         linecache.getlines = self._getlines
+        importlib.reload = self._reload
         sys.meta_path.insert(0, self._finder)
 
     def uninstall(self, generation: Generation) -> None:
@@ -59,6 +60,8 @@ class ImportHooks:
             _bootstrap._gcd_import = _plain_import_by_name
         if linecache.getlines == self._getlines:
             linecache.getlines = _plain_getlines
+        if importlib.reload == self._reload:
+            importlib.reload = plain_reload
         if self._finder in sys.meta_path:
             sys.meta_path.remove(self._finder)
         self._modules.leave(generation)
@@ -157,10 +160,11 @@ class ImportHooks:
         namespace = getattr(sys.modules.get(name) if package is None else package, "__dict__", {})
         for attribute in fromlist:
             child = f"{name}.{attribute}"
-            if (
-                child in self._modules.routed
-                and type(namespace.get(attribute, self._modules.routed[child])) is RoutedModule
-            ):
+            if child not in self._modules.routed:
+                if package is not None and attribute not in namespace and child in sys.modules:
+                    # A system module in a user package: as in `_load_along`.
+                    setattr(package, attribute, sys.modules[child])
+            elif type(namespace.get(attribute, self._modules.routed[child])) is RoutedModule:
                 try:
                     self._modules.load(generation, child)
                 except ModuleNotFoundError as error:
@@ -170,6 +174,16 @@ class ImportHooks:
                     file = namespace.get("__file__") or "unknown location"
                     message = f"cannot import name {attribute!r} from {name!r} ({file})"
                     raise ImportError(message, name=name, path=namespace.get("__file__")) from None
+
+    def _reload(self, module: ModuleType) -> ModuleType:
+        """What `importlib.reload` is while autoreload is on: a user module is run again in its own generation."""
+        is_routed = type(module) is RoutedModule
+        generation = active() if is_routed else getattr(module, "__dict__", {}).get(MARK)
+        name = name_of(module) if is_routed else getattr(module, "__name__", None)
+        if generation is None or name not in self._modules.routed or name == MAIN or not self._installed:
+            return plain_reload(module)
+        self._modules.run_again(generation, name)
+        return module
 
     def _getlines(self, filename: str, module_globals: dict[str, Any] | None = None) -> list[str]:
         """What `linecache.getlines` is while autoreload is on: a generation's tracebacks show the lines it ran."""

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from ponyreload import AutoreloadMiddleware, LoadError, generation, on_reload, use_autoreload
+from ponyreload import (
+    AutoreloadMiddleware,
+    LoadError,
+    PerGeneration,
+    generation,
+    keep,
+    on_reload,
+    on_retire,
+    superseded,
+    use_autoreload,
+)
 from ponyreload.marking import star_mark
 from ponyreload.pages import http
 
 # In the order of `dir`.
-__all__ = ["AutoreloadMiddleware", "LoadError", "USE_AUTORELOAD", "generation", "http", "on_reload", "use_autoreload"]  # noqa: RUF022
+__all__ = [  # noqa: RUF022
+    "AutoreloadMiddleware", "LoadError", "PerGeneration", "USE_AUTORELOAD", "generation", "http", "keep", "on_reload",
+    "on_retire", "superseded", "use_autoreload",
+]  # fmt: skip
 
 USE_AUTORELOAD: bool
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterable, Iterator
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from ponyreload.generations import Generation, active, enter, entered_generation, leave
@@ -48,6 +49,7 @@ class Slot:
         if held is not None:
             return self._app(held)(environ, start_response)
         self._is_outermost = True
+        started = monotonic()  # for `draining`, which finds it here
         generation = self._reloader.lease()
         token = enter(generation)
         try:
@@ -62,7 +64,7 @@ class Slot:
             self._reloader.release(generation)
             return body
         kind = SizedBody if hasattr(type(body), "__len__") else LeasedBody
-        return kind(body, generation, self._reloader)
+        return kind(body, generation, self._reloader, environ, started)
 
     @property
     def is_shared(self) -> bool:
@@ -92,16 +94,31 @@ class Slot:
 
 
 class LeasedBody:
-    """A response body that runs on the generation of its request, and gives the lease back when it is closed."""
+    """A response body that runs on the generation of its request, and gives the lease back when it is closed.
 
-    def __init__(self, body: Iterable[bytes], generation: Generation, reloader: Reloader) -> None:
+    Attributes:
+        generation: The one that it runs on; None when the lease has been given back.
+        environ: Of its request.
+        started: When that came, on the monotonic clock.
+    """
+
+    def __init__(
+        self,
+        body: Iterable[bytes],
+        generation: Generation,
+        reloader: Reloader,
+        environ: WSGIEnvironment,
+        started: float,
+    ) -> None:
         self._body = body
         self._parts: Iterator[bytes] | None = None
-        self._generation: Generation | None = generation
+        self.generation: Generation | None = generation
         self._reloader = reloader
+        self.environ = environ
+        self.started = started
 
     def __iter__(self) -> Iterator[bytes]:
-        token = enter(self._generation)
+        token = enter(self.generation)
         try:
             self._parts = iter(self._body)
         finally:
@@ -112,7 +129,7 @@ class LeasedBody:
         if self._parts is None:
             iter(self)
         assert self._parts is not None
-        token = enter(self._generation)
+        token = enter(self.generation)
         try:
             return next(self._parts)
         finally:
@@ -120,7 +137,7 @@ class LeasedBody:
 
     def close(self) -> None:
         """Close the application's body, and let go of the generation; the server calls this once."""
-        token = enter(self._generation)
+        token = enter(self.generation)
         try:
             close = getattr(self._body, "close", None)
             if close is not None:
@@ -134,7 +151,7 @@ class LeasedBody:
         self._release()
 
     def _release(self) -> None:
-        generation, self._generation = self._generation, None
+        generation, self.generation = self.generation, None
         if generation is not None:
             self._reloader.release(generation)
 

@@ -15,10 +15,11 @@ from typing import Any
 
 from ponyreload import marking
 from ponyreload.generations import MARK, Generation, entered
+from ponyreload.isolation import is_library, library_code, tell_of_known, tell_of_mixed
 from ponyreload.routed import RoutedModule, name_of
 from ponyreload.sources import Sources
 
-__all__ = ["MAIN", "Modules", "namespace_of", "note_missing", "plain_import"]
+__all__ = ["MAIN", "Modules", "namespace_of", "note_missing", "plain_import", "plain_reload"]
 
 MAIN = "__main__"
 _bootstrap: Any = importlib._bootstrap
@@ -116,7 +117,7 @@ class Modules:
             with self.lock:
                 generation.running.pop(name, None)
                 if generation.published:
-                    self.sort_out(generation)
+                    self._sort_out(generation)
         if name not in generation.modules:
             # It turned out to be a system module, and another generation may have run it at the same time.
             standing = self._kept_as_system.get(name, sys.modules.get(name))
@@ -194,6 +195,15 @@ class Modules:
             generation.running.pop(name, None)
             self.tidy()
 
+    def run_again(self, generation: Generation, name: str) -> None:
+        """Run the code of the generation's module *name* once more, in the namespace that it has, as `reload` does."""
+        module = self.load(generation, name)
+        try:
+            with entered(generation):
+                self._execute(generation, name, module, module.__spec__)
+        finally:
+            generation.running.pop(name, None)
+
     def _execute(self, generation: Generation, name: str, module: ModuleType, spec: Any) -> None:
         namespace = vars(module)
         namespace[MARK] = generation
@@ -210,6 +220,8 @@ class Modules:
 
     def _code(self, generation: Generation, name: str, file: str, loader: Any = None) -> Any:
         """Return the code of a module in the version that *generation* runs, read now if it has none yet."""
+        if is_library(name, file):
+            return library_code(name, file, loader)
         generation.files[name] = file
         source = generation.sources.get(file)
         if source is None:
@@ -229,6 +241,7 @@ class Modules:
                     sys.modules[name] = ours
             generation.modules[name] = result
         self.settle(generation, vars(module))
+        tell_of_known({name: module}, self.is_included)
         return result
 
     def settle(self, generation: Generation, namespace: dict[str, Any]) -> None:
@@ -280,7 +293,11 @@ class Modules:
         return marking.is_project_file(spec.origin) or self.is_included(spec.name)
 
     def sort_out(self, generation: Generation) -> None:
-        """Make system modules of those that *generation* loaded and that turned out unmarked."""
+        """Make system modules of those that *generation* loaded and that turned out unmarked; see what they hold."""
+        self._sort_out(generation)
+        tell_of_mixed(generation.number, self.routed)
+
+    def _sort_out(self, generation: Generation) -> None:
         with self.lock:
             for name in generation.unmarked:
                 module = generation.modules.pop(name)
@@ -355,3 +372,4 @@ def namespace_of(name: str, standing: Any) -> dict[str, Any]:
 
 
 plain_import = builtins.__import__
+plain_reload = importlib.reload

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
 from typing import Any
 
-__all__ = ["Options"]
+from ponyreload.libraries import refusal
+
+__all__ = ["DRAIN_SECONDS", "Options"]
+
+# A request that holds a superseded generation for longer is named in the log.
+DRAIN_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -16,47 +21,70 @@ class Options:
     """What `use_autoreload` and `AutoreloadMiddleware` were told.
 
     Attributes:
-        include: Names of packages and modules that count as marked.
+        include: Names of packages and modules that count as marked, those that are isolated among them.
         extra_files: Absolute paths and globs whose changed contents also fire a reload.
         poll_seconds: Look at the files every so many seconds instead of waiting for events; None: decide by itself.
+        drain_seconds: Name the requests that hold a superseded generation for longer; None: `DRAIN_SECONDS`.
+        isolate: Those of the names that only `isolate=` has: libraries, which are not watched.
     """
 
     include: tuple[str, ...] = ()
     extra_files: tuple[str, ...] = ()
     poll_seconds: float | None = None
+    drain_seconds: float | None = None
+    isolate: tuple[str, ...] = ()
 
     @classmethod
     def checked(
-        cls, include: Iterable[str], extra_files: Iterable[str | os.PathLike[str]], poll_seconds: float | None
+        cls,
+        *,
+        include: Iterable[str],
+        extra_files: Iterable[str | os.PathLike[str]],
+        poll_seconds: float | None,
+        drain_seconds: float | None,
+        isolate: Iterable[str],
     ) -> Options:
         """Make options of what the user gave.
 
         Raises:
             TypeError, ValueError: With what is accepted, and what was found.
         """
-        names = _listed("include", include, "package or module names", "include=('shop', 'lib.prices')")
-        for name in names:
-            if not isinstance(name, str) or not all(part.isidentifier() for part in name.split(".")):
-                raise ValueError(f"include= takes importable names such as 'shop' or 'lib.prices', not {name!r}")
+        names = _names("include", include, "shop", "lib.prices")
         files = _listed("extra_files", extra_files, "paths and globs", "extra_files=('shop.toml', 'pages/**/*.html')")
         for file in files:
             path = os.fspath(file) if isinstance(file, str | os.PathLike) else None
             if not isinstance(path, str) or not path or "\0" in path:
                 raise TypeError(f"extra_files= takes paths and globs (str or os.PathLike), not {file!r}")
-        if poll_seconds is not None:
-            if isinstance(poll_seconds, bool) or not isinstance(poll_seconds, int | float):
-                raise TypeError(f"poll_seconds= takes seconds, or None for events of the files, not {poll_seconds!r}")
-            if not 0.01 <= poll_seconds <= 3600:
-                raise ValueError(f"poll_seconds= takes 0.01 to 3600 seconds, not {poll_seconds!r}")
-        return cls(names, tuple(os.path.abspath(file) for file in files), poll_seconds)
+        _check_seconds("poll_seconds", poll_seconds, 0.01, "None for events of the files")
+        _check_seconds("drain_seconds", drain_seconds, 0.0, f"None for {DRAIN_SECONDS:g}")
+        libraries = _names("isolate", isolate, "django", "lib.registry")
+        for name in libraries:
+            reason = refusal(name)
+            if reason is not None:
+                raise ValueError(f"isolate= cannot take {name!r}: {reason}")
+        paths = tuple(os.path.abspath(file) for file in files)
+        return cls(names, paths, poll_seconds, drain_seconds).joined(cls(libraries, isolate=libraries))
 
     def joined(self, other: Options) -> Options:
-        """Return what both say together; of two polling intervals, the later one said."""
+        """Return what both say together; of two numbers of seconds, the later one said."""
+        included = {*self.included, *other.included}
         return Options(
             tuple(dict.fromkeys(self.include + other.include)),
             tuple(dict.fromkeys(self.extra_files + other.extra_files)),
             self.poll_seconds if other.poll_seconds is None else other.poll_seconds,
+            self.drain_seconds if other.drain_seconds is None else other.drain_seconds,
+            tuple(name for name in dict.fromkeys(self.isolate + other.isolate) if name not in included),
         )
+
+    @property
+    def included(self) -> tuple[str, ...]:
+        """The names that `include=` has."""
+        return tuple(name for name in self.include if name not in self.isolate)
+
+    def without(self, names: Collection[str]) -> Options:
+        """Return the same but for these names, which are not isolated."""
+        include, isolate = ([n for n in every if n not in names] for every in (self.include, self.isolate))
+        return replace(self, include=tuple(include), isolate=tuple(isolate))
 
     def find_extra_files(self) -> set[str]:
         """Return the files that `extra_files` names now; a folder stands for every file below it."""
@@ -87,3 +115,22 @@ def _listed(option: str, value: Any, what: str, example: str) -> tuple[Any, ...]
     if isinstance(value, str | bytes | os.PathLike) or not isinstance(value, Iterable):
         raise TypeError(f"{option}= takes a list or tuple of {what}, such as {example}, not {value!r}")
     return tuple(value)
+
+
+def _names(option: str, value: Any, *examples: str) -> tuple[str, ...]:
+    names = _listed(option, value, "package or module names", f"{option}={examples!r}")
+    for name in names:
+        if not isinstance(name, str) or not all(part.isidentifier() for part in name.split(".")):
+            raise ValueError(
+                f"{option}= takes importable names such as {' or '.join(map(repr, examples))}, not {name!r}"
+            )
+    return names
+
+
+def _check_seconds(option: str, value: Any, least: float, otherwise: str) -> None:
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{option}= takes seconds, or {otherwise}, not {value!r}")
+    if not least <= value <= 3600:
+        raise ValueError(f"{option}= takes {least:g} to 3600 seconds, not {value!r}")

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar, overload
 import cherrypy
 from cherrypy._cpdispatch import LateParamPageHandler
 
-from ponyreload.generations import PerGeneration
+from ponyreload.generations import Contents
 
 __all__ = ["Pages", "http"]
 
@@ -63,8 +63,8 @@ class Pages:
 
     def __init__(self) -> None:
         # The paths of the pages, without the names of their parameters:  ("blog", "$") -> Page
-        self._pages: PerGeneration[dict[tuple[str, ...], Page]] = PerGeneration({}, dict)
-        self._applications = PerGeneration(self._make_application(), self._make_application)
+        self._pages: Contents[dict[tuple[str, ...], Page]] = Contents(dict)
+        self._applications = Contents(self._make_application)
 
     @overload
     def __call__(self, page: F) -> F: ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import functools
+import gc
 import logging
 import os
 import sys
@@ -11,19 +12,24 @@ import threading
 import time
 from typing import Any
 
-from ponyreload import marking
+from ponyreload import keeping, marking
 from ponyreload.adapters import ADAPTERS, Adapter, adapter_for
 from ponyreload.adoption import adopt
+from ponyreload.draining import open_requests
 from ponyreload.errors import LoadError
 from ponyreload.files import Files
 from ponyreload.generations import Generation, entered, entered_generation, publish
+from ponyreload.holders import Holder
+from ponyreload.hooks import call_retire_hooks
 from ponyreload.importing import ImportHooks
 from ponyreload.loading import Load, load_of_this_thread
 from ponyreload.mainthread import MainThread
 from ponyreload.middleware import Slot
 from ponyreload.modules import MAIN, Modules, namespace_of
-from ponyreload.options import Options
+from ponyreload.options import DRAIN_SECONDS, Options
+from ponyreload.owned import Owned
 from ponyreload.reporting import say
+from ponyreload.retaining import Retained
 from ponyreload.retention import clear_caches
 from ponyreload.routed import RoutedModule
 from ponyreload.sources import Sources
@@ -63,6 +69,9 @@ class Reloader:
         self._modules = Modules(self._sources, self._is_included, lambda: self.living)
         self._hooks = ImportHooks(self._modules)
         self._main_thread = MainThread()
+        self._owned = Owned(self._main_thread)
+        self._locks = (keeping.lock, self._modules.lock, self._lock, self._sources.lock)
+        self._retained = Retained(lambda: self.living)
         self._updater = Updater(self, self._files, self._modules)
 
     def __repr__(self) -> str:
@@ -121,12 +130,26 @@ class Reloader:
             raise self._error
         return self._current.number
 
+    def retained(self) -> list[Holder]:
+        """Return what keeps retired generations in memory: one for each that is, oldest first.
+
+        Has Python collect what nobody holds, and looks at all other objects: about half a second for a million.
+        Generation 1 is not told of while the script that it began with runs on, as that holds it.
+        """
+        gc.collect()
+        return self._retained.holders()
+
+    def look_for_holders(self) -> None:
+        """Report, after a collection, what keeps retired generations in memory; each once."""
+        self._retained.look()
+
     def stop(self) -> None:
         """End watching and take all hooks out. The generation that serves goes on serving. Safe to call twice."""
         self._updater.stop()
         for adapter in self._adapters:
             adapter.uninstall()
         self._adapters.clear()
+        self._owned.uninstall()
         self._main_thread.uninstall()
         self._hooks.uninstall(self._current)
 
@@ -143,6 +166,7 @@ class Reloader:
         self._hooks.install()
         publish(self._current)
         self._main_thread.install()
+        self._owned.install(self._hooks.call_after_import)
         for server in ADAPTERS:
             if server in sys.modules:
                 self._install_adapter(server)
@@ -260,11 +284,32 @@ class Reloader:
             superseded = [each for each in self._living if each.published and each is not self._current]
             return [each for each in superseded if not each.leases and not each.retires]
 
+    def drain_due(self) -> float | None:
+        """Return when the requests of a superseded generation are to be named, on the monotonic clock, if ever."""
+        seconds = self._files.options.drain_seconds
+        wait = DRAIN_SECONDS if seconds is None else seconds
+        with self._lock:
+            held = [each for each in self._living if each is not self._current and each.leases and not each.is_told]
+            return min((each.superseded_at + wait for each in held), default=None)
+
+    def tell_of_held(self) -> None:
+        """Name the requests that hold superseded generations for too long; once for each generation."""
+        seconds = self._files.options.drain_seconds
+        wait = DRAIN_SECONDS if seconds is None else seconds
+        for generation in self.living:
+            age = time.monotonic() - generation.superseded_at
+            if generation is not self._current and generation.leases and not generation.is_told and age >= wait:
+                generation.is_told = True
+                held = ", ".join(open_requests(generation)) or f"{generation.leases} requests"
+                text = f"generation {generation.number} is held by {held}, {age:.0f} s after it was superseded"
+                say(f"{text}; newer requests are not delayed", logging.WARNING)
+
     def begin(self) -> Generation:
         """Make the generation that is to be loaded next."""
         with self._lock:
             generation = Generation(self._current.number + 1)
             self._living.append(generation)
+        self._owned.begin(generation)
         return generation
 
     def publish(self, load: Load) -> None:
@@ -282,13 +327,17 @@ class Reloader:
             slot.check(generation)
         # From here on nothing can fail.
         self._modules.sort_out(generation)
+        before = self._current
+        before.superseded_at = time.monotonic()
         # The new generation is published before the old one can retire, or a request would find neither.
         with self._lock:
             self._current = generation
             self._error = None
             publish(generation)
+        before.superseded.set()
         self._main_thread.carry_out(generation.for_main_thread)
         generation.for_main_thread.clear()
+        self._owned.published(generation)
 
     def note(self, error: LoadError | None) -> None:
         """Note why the newest contents are not served, or that they are; tell those who wait."""
@@ -302,6 +351,7 @@ class Reloader:
         That runs code of the generation, which may take its time, so it has a thread of its own.
         """
         generation.retires = True
+        generation.superseded.set()
         threading.Thread(
             target=self._retire, args=(generation,), name=f"ponyreload retires {generation.number}"
         ).start()
@@ -311,21 +361,25 @@ class Reloader:
             for adapter in list(self._adapters):
                 with entered(generation):
                     adapter.retire(generation)
+            call_retire_hooks(generation)
         finally:
             generation.retired.set()
             # The parked script's clean-up is code of the generation too.
             if generation.load is None or generation.load.join(END_SECONDS):
                 generation.close_event_loop()
+            self._owned.retire(generation)
+            keeping.let_go(generation)
             clear_caches()
             with self._lock:
                 self._living.remove(generation)
             self._modules.tidy()
-            with self.news:
-                self.news.notify_all()
         # What others may still hold of it stays sound: its modules keep their namespaces.
         generation.apps.clear()
         generation.hooks.clear()
         generation.contents.clear()
+        generation.is_told = False
+        self._retained.add(generation)
+        self._updater.collect_later()  # tells those who wait, too
 
     # -- the end ---------------------------------------------------------------------------------------------
 
@@ -333,7 +387,10 @@ class Reloader:
         """Let the parked scripts run their clean-up, and wait for it: the server has ended."""
         deadline = time.monotonic() + END_SECONDS
         for generation in self.living:
+            generation.superseded.set()
+            call_retire_hooks(generation)
             generation.retired.set()
+            self._owned.end(generation)
         for generation in self.living:
             if generation.load is not None and not generation.load.join(max(0.0, deadline - time.monotonic())):
                 say(f"generation {generation.number} did not end within {END_SECONDS} s", logging.WARNING)
@@ -342,12 +399,18 @@ class Reloader:
     # -- fork ------------------------------------------------------------------------------------------------
 
     def _hold(self) -> None:
-        # Held over the fork by the thread that forks, so that the child finds the locks free.
-        for lock in (self._modules.lock, self._lock, self._sources.lock):
-            lock.acquire()
+        # Held over the fork by the thread that forks, so that the child finds the locks free; and no load is busy,
+        # which may hold locks that are not ours.
+        while True:
+            self._updater.finish_load()
+            for lock in self._locks:
+                lock.acquire()
+            if self._updater.unfinished_load() is None:
+                return
+            self._let_go()
 
     def _let_go(self) -> None:
-        for lock in (self._sources.lock, self._lock, self._modules.lock):
+        for lock in reversed(self._locks):
             lock.release()
 
     def _begin_in_child(self) -> None:
@@ -355,6 +418,9 @@ class Reloader:
         self._living = [self._current]
         self._current.leases = int(entered_generation() is self._current)
         self._current.forget_other_threads()
+        self._files.begin_in_child(self._current)
+        keeping.begin_in_child()
+        self._retained.begin_in_child()
         self._updater = Updater(self, self._files, self._modules, is_forked=True)
         self._let_go()
 
@@ -366,6 +432,7 @@ class Reloader:
     def _at_exit(self) -> None:
         self._updater.stop()
         self.end()
+        keeping.let_go_of_all()
 
 
 def _refuse_in_load(method: str) -> None:

@@ -14,10 +14,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ponyreload.adoption import find_unreadable
+from ponyreload.errors import Abandoned
 from ponyreload.files import Files
 from ponyreload.generations import Generation
 from ponyreload.hooks import call_reload_hooks
-from ponyreload.loading import Load
+from ponyreload.loading import Load, load_of_this_thread
 from ponyreload.modules import MAIN, Modules
 from ponyreload.reporting import listed, load_error, say, shown
 from ponyreload.watcher import Watcher, events_arrive
@@ -34,6 +35,8 @@ LONG_LOAD_SECONDS = 2.0
 POLL_SECONDS = 1.0
 # The first request of a forked process waits so long, at most, for what serves to be what the files say.
 CATCH_UP_SECONDS = 10.0
+# A process that forks while a generation is loaded waits for that so long; then it is given up, and loaded again.
+FORK_SECONDS = 1.0
 # Memory of retired generations is collected when nothing has changed for so long: a collection stops all threads,
 # and must not come between a save and its reload.
 COLLECT_SECONDS = 1.0
@@ -64,6 +67,7 @@ class Updater:
         self._asked = 0  # how many calls of `ask` there were, and up to which they are answered
         self._answered = 0
         self._told_of: set[str] = set()  # marked modules that have no source file
+        self._loading: Load | None = None
 
     # -- for the reloader, from any thread -------------------------------------------------------------------
 
@@ -79,6 +83,24 @@ class Updater:
         with self._news:
             self._news.wait_for(lambda: self.is_stopping or not self.is_behind, CATCH_UP_SECONDS)
             self.is_behind = False  # also if a load takes longer than that: then what there is has to do
+
+    def unfinished_load(self) -> Load | None:
+        """Return the load that another thread is busy with, if there is one."""
+        load = self._loading
+        if load is None or load.done or load.generation.abandoned or load is load_of_this_thread():
+            return None
+        return load
+
+    def finish_load(self) -> None:
+        """Wait until no load is busy, or give it up: in a forked process it could not go on."""
+        load = self.unfinished_load()
+        if load is None:
+            return
+        with self._news:
+            self._news.wait_for(lambda: load.done, FORK_SECONDS)
+        if not load.done:
+            load.abandon()
+            load.join(QUIET_SECONDS)
 
     def stop(self) -> None:
         """End the thread and the watcher's. Safe to call twice."""
@@ -96,6 +118,12 @@ class Updater:
             if self._look_at is None or due < self._look_at:
                 self._look_at = due
                 self._news.notify_all()
+
+    def collect_later(self) -> None:
+        """Have the memory of a generation that has retired collected when nothing has retired for a while."""
+        with self._news:
+            self._collect_at = time.monotonic() + COLLECT_SECONDS
+            self._news.notify_all()
 
     def ask(self) -> None:
         """Have a generation loaded whatever the files say, and wait until it is published or has failed."""
@@ -123,14 +151,13 @@ class Updater:
 
     def attend(self) -> None:
         """Wait for something to do, and do it."""
-        self._wait_until(self.is_called, lambda: (self._look_at, self._collect_at))
+        self._wait_until(self.is_called, lambda: (self._look_at, self._collect_at, self._reloader.drain_due()))
         with self._news:
             asked, look = self._asked, _is_due(self._look_at)
         if self.is_stopping:
             return
         for generation in self._reloader.idle():
             self._reloader.retire(generation)
-            self._collect_at = time.monotonic() + COLLECT_SECONDS
         if look or asked > self._answered:
             try:
                 self._bring_up_to_date(force=asked > self._answered)
@@ -139,13 +166,15 @@ class Updater:
                 with self._news:
                     self._answered, self.is_behind = asked, False
                     self._news.notify_all()
+        self._reloader.tell_of_held()
         if _is_due(self._collect_at):
             self._collect_at = None
             gc.collect()
+            self._reloader.look_for_holders()
 
     def is_called(self) -> bool:
         """Tell whether there is something to do now."""
-        due = _is_due(self._look_at) or _is_due(self._collect_at)
+        due = any(map(_is_due, (self._look_at, self._collect_at, self._reloader.drain_due())))
         return self.is_stopping or due or self._asked > self._answered or bool(self._reloader.idle())
 
     def _wait_until(self, condition: Callable[[], bool], times: Callable[[], tuple[float | None, ...]]) -> None:
@@ -175,6 +204,8 @@ class Updater:
                 if error is None:
                     break
             self._discard(load)
+            if isinstance(error, Abandoned):
+                continue  # for a fork; nothing is wrong with it
             if error is not None and not self._changes_within(QUIET_SECONDS):
                 self._fail(load, error)
                 break
@@ -226,6 +257,7 @@ class Updater:
             (lambda: call_reload_hooks(serving)) if hooks else (lambda: None),
             self._news,
         )
+        self._loading = load
         load.start()
         notice = load.started + LONG_LOAD_SECONDS
         while True:
@@ -274,6 +306,7 @@ class Updater:
 
     def _discard(self, load: Load) -> None:
         """Let go of a generation that will never be served."""
+        self._loading = None
         load.abandon()
         # Most loads end at their next import. One that does not is left to itself: it can do no harm to others.
         load.join(QUIET_SECONDS)

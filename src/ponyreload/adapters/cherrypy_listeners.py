@@ -17,7 +17,7 @@ from cherrypy.process.wspbus import Bus
 
 from ponyreload.adapters.cherrypy_owners import owner_of_given
 from ponyreload.adapters.cherrypy_servers import hand_over
-from ponyreload.generations import Generation, PerGeneration, entered_generation, owner_of, published
+from ponyreload.generations import Contents, Generation, entered_generation, owner_of, published
 from ponyreload.loading import Load, load_of_this_thread
 from ponyreload.reloader import Reloader
 from ponyreload.reporting import say
@@ -44,10 +44,10 @@ class Listeners:
 
     def install(self, reloader: Reloader) -> None:
         self.reloader = reloader
-        self.own: PerGeneration[Table] = PerGeneration({}, dict)
-        self.plugins: PerGeneration[dict[str, Any]] = PerGeneration({}, dict)
+        self.own: Contents[Table] = Contents(dict)
+        self.plugins: Contents[dict[str, Any]] = Contents(dict)
         # The server's threads that a generation was told of:  140187 -> 3, as CherryPy numbers them
-        self.threads: PerGeneration[dict[int, int]] = PerGeneration({}, dict)
+        self.threads: Contents[dict[int, int]] = Contents(dict)
         # Generations whose "start" listeners were called here, and not by the bus.
         self._started: weakref.WeakSet[Generation] = weakref.WeakSet()
         # The servers that a load brings, until it comes to `engine.start`.

@@ -8,7 +8,7 @@ from typing import Any
 import cherrypy
 from cherrypy._cptree import Tree
 
-from ponyreload.generations import Generation, PerGeneration, published
+from ponyreload.generations import Contents, Generation, published
 
 __all__ = ["MOUNTS", "Mounts"]
 
@@ -18,7 +18,7 @@ class Mounts:
 
     def install(self) -> None:
         # Mount point -> application:  "/shop" -> <cherrypy.Application>
-        self.own: PerGeneration[dict[str, Any]] = PerGeneration(cherrypy.tree.__dict__.pop("apps"), dict)
+        self.own: Contents[dict[str, Any]] = Contents(dict, cherrypy.tree.__dict__.pop("apps"))
         cherrypy.tree.__class__ = RoutedTree
 
     def uninstall(self) -> None:

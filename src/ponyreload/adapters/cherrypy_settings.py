@@ -15,7 +15,7 @@ from cherrypy._cpserver import Server
 from cherrypy.lib.reprconf import NamespaceSet
 
 from ponyreload.adapters.cherrypy_servers import hand_over
-from ponyreload.generations import Generation, PerGeneration, owner_of, published
+from ponyreload.generations import Contents, Generation, owner_of, published
 from ponyreload.loading import load_of_this_thread
 from ponyreload.reporting import say
 
@@ -26,7 +26,7 @@ class Settings:
     """Routes `cherrypy.config` to the active generation's; keeps a load's hands off the server that runs."""
 
     def install(self) -> None:
-        self.own: PerGeneration[Any] = PerGeneration(_copy_of_config(), _new_config)
+        self.own: Contents[Any] = Contents(_new_config, _copy_of_config())
         # What a load is to do to objects of the whole process once it is published.
         self.due: weakref.WeakKeyDictionary[Generation, list[Callable[[], object]]] = weakref.WeakKeyDictionary()
         cherrypy.config.__class__ = RoutedConfig

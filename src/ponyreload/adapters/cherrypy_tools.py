@@ -8,7 +8,7 @@ import cherrypy
 from cherrypy._cptools import Toolbox
 
 from ponyreload.adapters.cherrypy_owners import owner_of_given
-from ponyreload.generations import Generation, PerGeneration, owner_of, published
+from ponyreload.generations import Contents, Generation, owner_of, published
 
 __all__ = ["TOOLS", "Tools"]
 
@@ -17,7 +17,7 @@ class Tools:
     """Routes `cherrypy.tools` to the active generation's tools first, and to CherryPy's own second."""
 
     def install(self) -> None:
-        self.own: PerGeneration[Any] = PerGeneration(_new_toolbox(), _new_toolbox)
+        self.own: Contents[Any] = Contents(_new_toolbox)
         cherrypy.tools.__class__ = RoutedToolbox
 
     def uninstall(self) -> None:

@@ -1,0 +1,105 @@
+"""Holders: what keeps a retired generation in memory."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from ponyreload.generations import Generation
+from ponyreload.holder_objects import key_of
+from ponyreload.holder_roots import roots_of_modules, roots_of_registries, roots_of_threads, script_runs
+from ponyreload.holder_walk import Walk
+from ponyreload.holder_words import in_words
+
+__all__ = ["Holder", "find_holder", "find_holders"]
+
+# What another thread changes before it has been told is looked for again; so often in all.
+ATTEMPTS = 3
+# One search at a time: to another, what one has met would be held by its lists. For each process, because one that is
+# forked may find the lock of its parent held:  {1234: <lock>}
+_searching: dict[int, threading.Lock] = {}
+
+
+class Holder(NamedTuple):
+    """What keeps a retired generation alive. It is text only, so it keeps nothing alive itself.
+
+    Sample row: ``Holder(3, ("shop_registry.CACHE['order']", "shop.models.Order"), "generation 3 is kept alive by …")``.
+
+    Attributes:
+        generation: The number of the generation.
+        path: The way to it: the holder, what lies between, and last the first object of the generation.
+        text: All of it as a sentence.
+    """
+
+    generation: int
+    path: tuple[str, ...]
+    text: str
+
+
+def find_holder(generation: Generation, living: Iterable[Generation] = ()) -> Holder | None:
+    """Return what keeps *generation* alive, as `find_holders` does for several."""
+    found = find_holders([generation], living)
+    return found[0] if found else None
+
+
+def find_holders(
+    generations: Sequence[Generation], living: Iterable[Generation] = (), with_script: bool = False
+) -> list[Holder]:
+    """Return the nearest holder of each of these generations that something holds, in their order.
+
+    Not told are variables of ponyreload's functions that are calling this; a cycle that waits for the collector; that
+    ponyreload keeps the last generation of which the load failed; and what holds generation 1 while the script that
+    it was adopted from runs, which holds it whatever else does.
+
+    Args:
+        generations: Generations that have been retired.
+        living: Those that have not. What their modules hold of an older one is told as theirs.
+        with_script: Tell what holds generation 1 besides the main thread, in which its script runs.
+
+    No code of the application is called, and nothing of it is changed. Other threads go on; what they change
+    meanwhile may be seen or not. Not for the request path: a million objects take about half a second, in steps of
+    milliseconds. Safe to call from any thread.
+    """
+    with _searching.setdefault(os.getpid(), threading.Lock()):
+        found = _find(generations, living, with_script)
+    return [found[key_of(each)] for each in generations if key_of(each) in found]
+
+
+def _find(generations: Sequence[Generation], living: Iterable[Generation], with_script: bool) -> dict[int, Holder]:
+    """Return the holders, by the keys of their generations: one whose load failed has the number of the next."""
+    found: dict[int, Holder] = {}
+    others = [each for each in living if not any(each is retired for retired in generations)]
+    for is_script in (False, True) if with_script else (False,):
+        wanted = [each for each in generations if script_runs(each) is is_script]
+        attempts = ATTEMPTS if wanted else 0
+        while attempts and _look(wanted, others, is_script, found):
+            wanted = [each for each in wanted if key_of(each) not in found]
+            attempts -= 1
+    return found
+
+
+def _look(
+    wanted: Sequence[Generation], living: Sequence[Generation], is_script: bool, found: dict[int, Holder]
+) -> bool:
+    """Look once; enter what was found. Tell whether to look again, because a way got lost."""
+    walk = Walk(wanted)
+    try:
+        walk.go([*roots_of_modules(living), *roots_of_registries(), *roots_of_threads(without_main=is_script)])
+        # A script that runs is also held in places that nobody can look into.
+        if walk.targets and not is_script:
+            walk.go_into_unseen()
+        # Of a load that failed, ponyreload keeps what it read and why it failed until the next one.
+        walk.targets = {key: each for key, each in walk.targets.items() if each.published}
+        if walk.targets and not is_script:
+            walk.go_into_ours()
+        for way in walk.ways:
+            kept = way.generation
+            path, reason = in_words(kept, way.root, way.path)
+            name = f"generation {kept.number}{'' if kept.published else ', which was never served,'}"
+            text = f"{name} is kept alive by {' -> '.join(path)}{f' ({reason})' if reason else ''}"
+            found[key_of(kept)] = Holder(kept.number, path, text)
+        return walk.has_lost
+    finally:
+        walk.end()

@@ -1,0 +1,145 @@
+"""Owned: what a generation's code registered or left running, which goes when the generation does."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+import traceback
+from collections.abc import Callable, MutableMapping
+
+from ponyreload.generations import Generation, published
+from ponyreload.mainthread import MainThread
+from ponyreload.owned_executors import Executors
+from ponyreload.owned_exits import Exits, run_finalizers
+from ponyreload.owned_lists import Lists
+from ponyreload.owned_logging import Logs
+from ponyreload.owned_makers import Belongings
+from ponyreload.owned_registries import Registries
+from ponyreload.owned_signals import Signals
+from ponyreload.owned_threads import Threads
+from ponyreload.reporting import say
+
+__all__ = ["Owned"]
+
+
+class Owned:
+    """Records what each generation leaves behind outside of its modules, and undoes it.
+
+    Threads: ``_settling`` lets a load begin only after what a failed one before it has changed has been changed back.
+    No code of the application runs while it is held, but for what tells its classes apart (a metaclass's ``__hash__``).
+    """
+
+    def __init__(self, main_thread: MainThread) -> None:
+        self._threads = Threads()
+        self._executors = Executors()
+        self._exits = Exits()
+        self._signals = Signals(main_thread)
+        self._lists = Lists()
+        self._registries = Registries()
+        self._logs = Logs()
+        self._settling = threading.RLock()
+        # The generation that is being loaded, whose changes of what the process has are not settled yet.
+        self._loading: Generation | None = None
+
+    def install(self, call_after_import: MutableMapping[str, Callable[[], object]]) -> None:
+        """Put the hooks in.
+
+        Args:
+            call_after_import: What to call once a module has been imported:  "logging.config" -> <function>
+        """
+        self._threads.install()
+        self._executors.install(call_after_import)
+        self._exits.install()
+        self._signals.install()
+        self._lists.install()
+        self._registries.install()
+        self._logs.install(call_after_import)
+        if hasattr(os, "register_at_fork"):
+            # Held over the fork by the thread that forks, so that the child finds it free.
+            lock = Belongings.lock
+            os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=self._begin_in_child)
+
+    def uninstall(self) -> None:
+        """Take them out; what the generation that serves has left stays."""
+        self._logs.uninstall()
+        self._registries.uninstall()
+        self._lists.uninstall()
+        self._signals.uninstall()
+        self._exits.uninstall()
+        self._executors.uninstall()
+        self._threads.uninstall()
+
+    def begin(self, generation: Generation) -> None:
+        """Note what is there before *generation* is loaded; called by the updater's thread, one load at a time."""
+        with self._settling:
+            if self._loading is not None:
+                self._fail(self._loading)
+            self._loading = generation
+            self._do(self._signals.begin, self._lists.begin, self._registries.begin, self._logs.begin)
+
+    def look(self) -> None:
+        """Find what takes a while to be found, so that the first load need not; called while nothing else is to do."""
+        self._do(self._registries.look)
+
+    def published(self, generation: Generation) -> None:
+        """Settle what belongs to the process from now on, which *generation*, the newest, has said."""
+        with self._settling:
+            self._loading = None
+            self._do(lambda: self._lists.published(generation), self._registries.published)
+        self._do(lambda: self._signals.published(generation), lambda: self._logs.published(generation))
+
+    def retire(self, generation: Generation) -> None:
+        """Undo what *generation* has left, also one that was never published; called in a thread of its own.
+
+        In the order in which a process ends: threads, exit functions, what else there is, logging last.
+        """
+        began = time.monotonic()
+        with self._settling:
+            self._fail(generation)
+        self._do(
+            lambda: self._threads.cancel_timers(generation),
+            lambda: self._executors.shut_down(generation),
+            lambda: self._threads.join(generation),
+            lambda: self._exits.run(generation),
+            lambda: run_finalizers(generation),
+            lambda: self._threads.watch(generation, began),
+            lambda: self._signals.retire(generation),
+            lambda: self._lists.retire(generation),
+            lambda: self._registries.retire(generation),
+            lambda: self._logs.retire(generation),
+        )
+
+    def end(self, generation: Generation) -> None:
+        """The process ends: undo what Python itself would not.
+
+        Python waits for timers, those of superseded generations too, and calls the exit functions of all of them.
+        """
+        self._threads.end()
+        if generation is not published():
+            self._do(lambda: self._threads.cancel_timers(generation), lambda: self._executors.shut_down(generation))
+
+    def _fail(self, generation: Generation) -> None:
+        """Change back at once what a load that failed has changed for the process, before there is another load."""
+        if self._loading is generation:
+            self._loading = None
+            self._do(
+                lambda: self._lists.fail(generation),
+                lambda: self._registries.fail(generation),
+                lambda: self._logs.fail(generation),
+            )
+
+    def _do(self, *steps: Callable[[], object]) -> None:
+        """Take these steps, each whether or not the one before has failed."""
+        for step in steps:
+            try:
+                step()
+            except Exception:
+                say(f"ponyreload itself failed; please report this:\n{traceback.format_exc()}", logging.ERROR)
+
+    def _begin_in_child(self) -> None:
+        Belongings.lock.release()
+        self._settling = threading.RLock()
+        self._threads.forget_all()
+        self._executors.forget_all()

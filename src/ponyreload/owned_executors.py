@@ -1,0 +1,73 @@
+"""Executors: pools of threads or processes that a generation's code has made."""
+
+from __future__ import annotations
+
+import functools
+import sys
+import threading
+from collections.abc import Callable, MutableMapping
+from typing import Any
+
+from ponyreload.generations import Generation, published
+from ponyreload.owned_makers import Belongings, maker
+from ponyreload.owned_patches import Patches
+
+__all__ = ["Executors"]
+
+# Where they are, and what they are called there. Importing these takes long, so they are met when somebody else does.
+CLASSES = {
+    "concurrent.futures.process": "ProcessPoolExecutor",
+    "concurrent.futures.thread": "ThreadPoolExecutor",
+}
+
+
+class Executors:
+    """Records the executors that user code makes, by wrapping their classes' `__init__`, and shuts them down."""
+
+    def __init__(self) -> None:
+        self._made: Belongings[Any] = Belongings()
+        self._patches = Patches()
+
+    def install(self, call_after_import: MutableMapping[str, Callable[[], object]]) -> None:
+        """Wrap what has been imported, and the rest when it is."""
+        for module in CLASSES:
+            if module in sys.modules:
+                self._wrap(module)
+            else:
+                call_after_import[module] = functools.partial(self._wrap, module)
+
+    def uninstall(self) -> None:
+        """Undo `install`."""
+        self._patches.undo()
+
+    def _wrap(self, module: str) -> None:
+        kind = getattr(sys.modules[module], CLASSES[module], None)
+        if kind is None:
+            return  # another thread is just importing it
+        plain, made = kind.__init__, self._made
+
+        @functools.wraps(plain)
+        def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807 - it becomes a class's
+            by = maker("concurrent")
+            if by is not None:
+                made.add(by, self)
+            plain(self, *args, **kwargs)
+
+        self._patches.put(kind, "__init__", __init__)
+        # Before the function that waits for all that has been submitted, which its module has just registered so. Not
+        # public, but `concurrent.futures` needs it too; pinned by a test of what we assume of Python.
+        threading._register_atexit(self._end)  # type: ignore[attr-defined]
+
+    def _end(self) -> None:
+        """The process ends: what generations before the newest have submitted, and what has not begun, is not due."""
+        for executor in self._made.not_of(published()):
+            executor.shutdown(wait=False, cancel_futures=True)
+
+    def shut_down(self, generation: Generation) -> None:
+        """Have the executors of *generation* take no more work, drop what has not begun, and let their workers end."""
+        for executor in self._made.of(generation):
+            executor.shutdown(wait=False, cancel_futures=True)
+
+    def forget_all(self) -> None:
+        """Forget them in a forked process: their workers are not here, and their locks may be held."""
+        self._made.forget_all()

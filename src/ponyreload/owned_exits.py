@@ -1,0 +1,197 @@
+"""Exits: what a generation's code has left to be called at its end, by `atexit` and `weakref.finalize`."""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import logging
+import sys
+import weakref
+from collections.abc import Callable
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from ponyreload.generations import Generation, entered
+from ponyreload.owned_leftovers import is_of_server
+from ponyreload.owned_makers import Maker, is_for_process, maker, maker_of, owner_of_call, rows
+from ponyreload.owned_patches import Patches
+from ponyreload.reporting import load_error, say
+from ponyreload.routed import RoutedModule
+
+__all__ = ["Exit", "Exits", "registered", "run_finalizers"]
+
+FUNCTIONS = (BuiltinFunctionType, FunctionType, type)
+TAKES_MORE = 0x04 | 0x08  # the flags of code with *args and **kwargs, as `inspect` has them
+
+
+class Exit:
+    """A function that is called once: by `atexit`, which holds this, or before that by its generation's retirement."""
+
+    def __init__(self, by: Maker, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self._calls = [functools.partial(function, *args, **kwargs)]
+        self.by: Maker | None = by
+        self.function = function
+
+    def __call__(self) -> None:
+        try:
+            call = self._calls.pop()  # atomic: whoever comes first
+        except IndexError:
+            return
+        with entered(None if self.by is None else self.by.generation):
+            call()
+
+    def drop(self) -> None:
+        """Have it never called."""
+        self._calls.clear()
+
+    def works_on_process(self) -> bool:
+        """Tell whether a library's function is to be called that has nothing of a generation to work on."""
+        if owner_of_call(self.function) is not None:
+            return False
+        function: Any = self.function
+        has_arguments = any(call.args or call.keywords for call in self._calls)
+        while type(function) is functools.partial:
+            function, has_arguments = function.func, has_arguments or bool(function.args or function.keywords)
+        carrier = getattr(function, "__self__", None)
+        thing = function if carrier is None else carrier
+        if is_of_server(thing):
+            return True  # it must not end because a generation retires
+        is_function = isinstance(function, FUNCTIONS) and (carrier is None or isinstance(carrier, ModuleType))
+        return not has_arguments and (is_function or _is_held_by_system_module(thing))
+
+
+class Exits:
+    """Takes what user code registers with `atexit`, and calls it when its generation retires."""
+
+    def __init__(self) -> None:
+        # In the order of registration; only ever appended to, and popped from the end.
+        self._exits: WeakKeyDictionary[Generation, list[Exit]] = WeakKeyDictionary()
+        self._patches = Patches()
+
+    def install(self) -> None:
+        """Wrap `atexit.register` and `atexit.unregister`."""
+        self._patches.put(atexit, "register", self._register)
+        self._patches.put(atexit, "unregister", self._unregister)
+
+    def uninstall(self) -> None:
+        """Undo `install`. What has been registered is called when the process ends."""
+        self._patches.undo()
+
+    def _register(self, func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Callable[..., Any]:
+        """What `atexit.register` is while autoreload is on."""
+        by = None if is_for_process() or not callable(func) else maker_of(func) or maker()
+        if by is None:
+            _plain_register(func, *args, **kwargs)
+        else:
+            last = Exit(by, func, args, kwargs)
+            self._exits.setdefault(by.generation, []).append(last)
+            _plain_register(last)
+        return func
+
+    def _unregister(self, func: Callable[..., Any], /) -> None:
+        """What `atexit.unregister` is while autoreload is on. User code takes back its own generation's."""
+        by = maker()
+        for owner, exits in rows(self._exits):
+            if by is None or by.generation is owner:
+                for each in list(exits):
+                    if each.function == func:
+                        each.drop()
+                        _plain_unregister(each)
+                        exits.remove(each)
+        _plain_unregister(func)
+
+    def run(self, generation: Generation) -> None:
+        """Call what *generation* has registered, newest first.
+
+        What works on the process is not called: the newer generation has registered that again if it wants it.
+        """
+        exits = self._exits.setdefault(generation, [])
+        while exits:  # also what these functions register themselves
+            newest = exits.pop()
+            if newest.by is None or newest.by.is_of_process:
+                newest.by = None  # it stays with `atexit`, and keeps nothing of the generation
+                continue
+            _plain_unregister(newest)
+            if not newest.works_on_process():
+                _call(newest, newest.function, generation)
+        for function in reversed(registered()):
+            # Registered before this was installed, or past it. With what arguments cannot be known, so one that may
+            # take some waits for the process to end.
+            if type(function) is not Exit and owner_of_call(function) is generation and _takes_nothing(function):
+                _plain_unregister(function)
+                _call(function, function, generation)
+
+
+def run_finalizers(generation: Generation) -> None:
+    """Call, newest first, the finalizers that run code of *generation* and whose object is still there.
+
+    They would keep the generation for as long as that object. As at the end of a process, those that are not to
+    run then (``atexit = False``) are taken away. The registry is not public; a test of what we assume of Python tells.
+    """
+    for finalizer in reversed(list(getattr(weakref.finalize, "_registry", ()))):
+        found = finalizer.peek()
+        if found is None or owner_of_call(found[1]) is not generation:
+            continue
+        del found
+        if finalizer.atexit:
+            _call(finalizer, finalizer, generation)
+        else:
+            finalizer.detach()
+
+
+def _call(call: Callable[[], object], named: object, generation: Generation) -> None:
+    """Call a function of a generation that retires; report its failure alone."""
+    try:
+        with entered(generation):
+            call()
+    except BaseException as error:  # SystemExit ends nothing here, as at the end of a process
+        report = load_error(generation, generation.number, error)
+        name = getattr(named, "__qualname__", type(named).__name__)
+        text = f"exit function {name} of generation {generation.number} failed; the others still run"
+        say(f"{text}:\n{report.details}", logging.ERROR)
+
+
+def registered() -> list[Any]:
+    """Return the functions that `atexit` holds, in the order of registration.
+
+    There is no public way to list them. But `atexit.unregister` compares each with what it is given, and an object
+    may compare as it likes: this one is equal to none, and remembers them all.
+    """
+    found: list[Any] = []
+
+    class Probe:
+        __hash__ = None  # type: ignore[assignment]
+
+        def __eq__(self, other: object) -> bool:
+            found.append(other)
+            return False
+
+    try:
+        _plain_unregister(Probe())  # type: ignore[arg-type]
+    except Exception:
+        found.clear()  # one of them has a comparison of its own, which fails
+    return found
+
+
+def _takes_nothing(function: Any) -> bool:
+    """Tell whether a user function takes no arguments at all, so that it was registered with none."""
+    bound = 0
+    if type(function) is MethodType:
+        function, bound = function.__func__, 1
+    code = getattr(function, "__code__", None)
+    if type(function) is not FunctionType or code is None:
+        return False
+    return code.co_argcount == bound and not code.co_kwonlyargcount and not code.co_flags & TAKES_MORE
+
+
+def _is_held_by_system_module(thing: object) -> bool:
+    for module in list(sys.modules.values()):
+        if type(module) is not RoutedModule:
+            namespace = getattr(module, "__dict__", None)
+            if isinstance(namespace, dict) and any(value is thing for value in list(namespace.values())):
+                return True
+    return False
+
+
+_plain_register, _plain_unregister = atexit.register, atexit.unregister

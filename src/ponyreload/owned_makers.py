@@ -1,0 +1,221 @@
+"""Makers: whose code has made a thing, and whose code a thing runs."""
+
+from __future__ import annotations
+
+import functools
+import sys
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from types import BuiltinMethodType, FunctionType, MethodType
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from ponyreload.generations import MARK, Generation
+from ponyreload.marking import is_named_by
+
+__all__ = [
+    "Belongings",
+    "Maker",
+    "is_for_process",
+    "is_made_by",
+    "made_for_process",
+    "maker",
+    "maker_of",
+    "names_of_call",
+    "owner_of_call",
+    "owner_of_class",
+    "rows",
+]
+
+K = TypeVar("K")
+T = TypeVar("T")
+
+# A function that wraps one that wraps one …; a longer chain is a ring.
+MOST_WRAPPED = 20
+
+_for_process: ContextVar[bool] = ContextVar("ponyreload makes for the process", default=False)
+
+
+@contextmanager
+def made_for_process() -> Iterator[None]:
+    """Run a block whose code makes things for the process, and not for the generation that the code is of."""
+    token = _for_process.set(True)
+    try:
+        yield
+    finally:
+        _for_process.reset(token)
+
+
+def is_for_process() -> bool:
+    """Tell whether the block that runs makes things for the process."""
+    return _for_process.get()
+
+
+class Maker(NamedTuple):
+    """User code that has made a thing:  Maker(<generation 3>, "shop.cart"); None for the module if it has none."""
+
+    generation: Generation
+    module: str | None
+
+    @property
+    def is_of_process(self) -> bool:
+        """Whether the module has turned out to be a system module when it had run. Then what it makes is there once.
+
+        In a load that fails it has not turned out to be anything, and will be loaded again.
+        """
+        generation, module = self
+        return generation.published and module is not None and module not in generation.modules
+
+
+def maker(*through: str) -> Maker | None:
+    """Return the user code that has called the module that asks this, or None if that was other code.
+
+    Only the nearest code counts. What a library makes while user code calls it is the library's: it may be the one
+    that serves everybody, made by whoever came first.
+
+    Args:
+        through: Modules and packages that only hand on what they were asked for:  "logging"
+    """
+    frame = sys._getframe(1)
+    asking = frame.f_globals
+    while frame.f_back is not None:
+        frame = frame.f_back
+        names = frame.f_globals
+        if MARK in names:
+            return None if _for_process.get() else Maker(names[MARK], str(names.get("__name__")))
+        name = names.get("__name__")
+        if names is not asking and not (isinstance(name, str) and is_named_by(name, through)):
+            return None
+    return None
+
+
+def maker_of(call: Any) -> Maker | None:
+    """Return the user code that runs when *call* is called, or None if that is other code or nothing can be called."""
+    names = names_of_call(call)
+    return None if names is None else Maker(names[MARK], str(names.get("__name__")))
+
+
+def owner_of_call(thing: Any) -> Generation | None:
+    """Return the generation whose code runs when *thing* is called, or None."""
+    return _owner_in(names_of_call(thing))
+
+
+def owner_of_class(kind: type) -> Generation | None:
+    """Return the generation whose code the methods of a class are, or those that it inherits; or None."""
+    return _owner_in(_names_of_class(kind))
+
+
+def names_of_call(thing: Any) -> dict[str, Any] | None:
+    """Return the globals of the user code that runs when *thing* is called, or None if that is other code.
+
+    Those of a user function or method, also in a `functools.partial` or wrapped by a library's decorator, and of a user
+    class or an instance of one.
+    """
+    for _ in range(MOST_WRAPPED):
+        kind = type(thing)
+        if issubclass(kind, functools.partial):
+            thing = thing.func
+        elif issubclass(kind, MethodType):
+            return _names_of_function(thing.__func__) or _names_of_class(_class_of(thing.__self__))
+        elif issubclass(kind, FunctionType):
+            names = _names_of_function(thing)
+            if names is not None or "__wrapped__" not in vars(thing):
+                return names
+            thing = vars(thing)["__wrapped__"]
+        elif issubclass(kind, BuiltinMethodType):
+            return _names_of_class(_class_of(thing.__self__))
+        else:
+            return _names_of_class(_class_of(thing))
+    return None
+
+
+def is_made_by(kind: Any, generation: Generation) -> bool:
+    """Tell whether a class, or what else has a name, is of a module of *generation*; also one without methods."""
+    if isinstance(kind, type) and owner_of_class(kind) is generation:
+        return True
+    found: Any = generation.modules.get(getattr(kind, "__module__", None) or "")
+    for name in str(getattr(kind, "__qualname__", "")).split("."):
+        found = getattr(found, "__dict__", {}).get(name)
+    return found is not None and found is kind
+
+
+def _names_of_class(kind: type) -> dict[str, Any] | None:
+    for each in kind.__mro__:
+        for value in list(vars(each).values()):
+            function = getattr(value, "__func__", None) if isinstance(value, classmethod | staticmethod) else value
+            # One that user code has put into a library's class does not make that class its own.
+            if type(function) is FunctionType and function.__globals__.get("__name__") == each.__module__:
+                names = _names_of_function(function)
+                if names is not None:
+                    return names
+    return None
+
+
+def _names_of_function(function: Any) -> dict[str, Any] | None:
+    names = getattr(function, "__globals__", None)
+    return names if type(names) is dict and MARK in names else None
+
+
+def _owner_in(names: dict[str, Any] | None) -> Generation | None:
+    return None if names is None else names[MARK]
+
+
+def _class_of(thing: Any) -> type:
+    return thing if isinstance(thing, type) else type(thing)
+
+
+def rows(table: weakref.WeakKeyDictionary[K, T]) -> list[tuple[K, T]]:
+    """Return what is in a table that other threads may change meanwhile."""
+    keys = [key for reference in table.keyrefs() if (key := reference()) is not None]
+    return [(key, table[key]) for key in keys if key in table]
+
+
+class Belongings(Generic[T]):
+    """Things of one kind that each generation has made. It keeps neither these nor the generations in memory.
+
+    Threads: ``lock`` protects the tables. Nothing else is waited for while it is held, and nobody's code runs. It is
+    re-entrant, because a signal handler may make such a thing on the main thread at any moment.
+    """
+
+    lock = threading.RLock()
+
+    def __init__(self) -> None:
+        # generation -> id of a thing -> the thing, and the module that has made it
+        self._made: weakref.WeakKeyDictionary[Generation, dict[int, tuple[Callable[[], T | None], str | None]]]
+        self._made = weakref.WeakKeyDictionary()
+
+    def add(self, by: Maker, thing: T) -> None:
+        """Note who has made a thing."""
+        with self.lock:
+            made = self._made.get(by.generation)
+            if made is None:
+                made = self._made[by.generation] = {}
+        key = id(thing)
+        # Called by the collector, at any moment: it takes no lock.
+        made[key] = weakref.ref(thing, lambda _: made.pop(key, None) and None), by.module
+
+    def of(self, generation: Generation) -> list[T]:
+        """Return what *generation* has made and is still there."""
+        with self.lock:
+            made = dict(self._made.get(generation, ()))
+        found = [(reference(), module) for reference, module in made.values()]
+        return [each for each, module in found if each is not None and not Maker(generation, module).is_of_process]
+
+    def newer_than(self, number: int) -> list[T]:
+        """Return what generations after *number* have made and is still there."""
+        return [thing for each in self._generations() if each.number > number for thing in self.of(each)]
+
+    def not_of(self, generation: Generation | None) -> list[T]:
+        """Return what all generations but one have made and is still there."""
+        return [thing for each in self._generations() if each is not generation for thing in self.of(each)]
+
+    def _generations(self) -> list[Generation]:
+        with self.lock:
+            return list(self._made)
+
+    def forget_all(self) -> None:
+        """Forget what there is: in a forked process it is not here."""
+        with self.lock:
+            self._made.clear()

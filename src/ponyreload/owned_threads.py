@@ -1,0 +1,146 @@
+"""Threads: those that a generation's code has started, and its timers."""
+
+from __future__ import annotations
+
+import functools
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+from weakref import WeakSet
+
+from ponyreload.generations import MARK, Generation, calling, entered_generation
+from ponyreload.owned_leftovers import Leftovers, runs_server
+from ponyreload.owned_makers import Belongings, Maker, is_for_process, names_of_call
+from ponyreload.owned_patches import Patches
+
+__all__ = ["Threads"]
+
+# How long the threads of a retired generation may take to end before they are named.
+GRACE_SECONDS = 5.0
+# A thread cannot be waited for together with others, and the process may end meanwhile: so long at a time.
+STEP_SECONDS = 0.05
+
+
+class Threads:
+    """Records what threads are started; cancels timers, waits for the others, and has those named that go on.
+
+    There is no public way to hear of a thread, so `threading.Thread.start` is wrapped. What is started below it
+    (`_thread.start_new_thread`, threads of C code) goes unseen.
+    """
+
+    def __init__(self) -> None:
+        # Threads that run a generation's code, or that its code has started itself.
+        self._own: Belongings[threading.Thread] = Belongings()
+        # Threads that a library has started while a generation's code called it.
+        self._of_libraries: Belongings[threading.Thread] = Belongings()
+        # Generations that have begun to retire: a timer that one of these starts is cancelled at once.
+        self._over: WeakSet[Generation] = WeakSet()
+        self._leftovers = Leftovers(self._own, self._of_libraries)
+        self._ends = threading.Event()
+        self._patches = Patches()
+
+    def install(self) -> None:
+        """Wrap `Thread.start`."""
+        plain: Callable[[threading.Thread], None] = threading.Thread.start
+        note = self._note
+
+        @functools.wraps(plain)
+        def start(self: threading.Thread) -> None:
+            note(self, sys._getframe(1).f_globals)
+            plain(self)
+
+        self._patches.put(threading.Thread, "start", start)
+
+    def uninstall(self) -> None:
+        """Undo `install`."""
+        self._patches.undo()
+
+    def _note(self, thread: threading.Thread, caller: dict[str, Any]) -> None:
+        """Note whose a thread is that is about to start, called by code with the globals *caller*."""
+        if is_for_process():
+            return
+        names = _names_of_thread(thread, _names_of_function) or caller
+        name = str(names.get("__name__"))
+        if MARK in names:
+            by = Maker(names[MARK], name)
+            self._own.add(by, thread)
+            # In this order: `cancel_timers` does it the other way round, so no timer is missed by both.
+            if isinstance(thread, threading.Timer) and by.generation in self._over:
+                thread.cancel()
+        elif not name.startswith("ponyreload."):
+            user = entered_generation() or calling()
+            if user is not None:
+                self._of_libraries.add(Maker(user, None), thread)
+
+    def cancel_timers(self, generation: Generation) -> None:
+        """Cancel the timers of *generation*, and from now on each that it starts."""
+        self._over.add(generation)
+        # Those that run its code may have been started before this was installed.
+        for thread in threading.enumerate():
+            names = _names_of_thread(thread, names_of_call)
+            if names is not None and names[MARK] is generation:
+                self._own.add(Maker(generation, str(names.get("__name__"))), thread)
+        for thread in self._own.of(generation):
+            if isinstance(thread, threading.Timer):
+                thread.cancel()
+
+    def join(self, generation: Generation) -> None:
+        """Wait for the threads that a process would wait for at its end; `superseded()` has told them to end."""
+        deadline = time.monotonic() + GRACE_SECONDS
+        while not self._ends.is_set() and time.monotonic() < deadline:
+            waited_for = [each for each in self._own.of(generation) if _is_waited_for(each, generation)]
+            if not waited_for:
+                break
+            # Not its own method, which the user's class may have replaced.
+            threading.Thread.join(waited_for[0], STEP_SECONDS)
+
+    def watch(self, generation: Generation, since: float) -> None:
+        """Have those threads named that go on; *since* is when they were told to end, on the monotonic clock."""
+        self._leftovers.expect(generation, since + GRACE_SECONDS)
+
+    def end(self) -> None:
+        """Wait for nothing any more: the process ends."""
+        self._ends.set()
+        self._leftovers.end()
+
+    def forget_all(self) -> None:
+        """Forget the threads, which are not here in a forked process."""
+        self._own.forget_all()
+        self._of_libraries.forget_all()
+        self._leftovers.forget_all()
+
+
+def _names_of_thread(
+    thread: threading.Thread, names_of: Callable[[Any], dict[str, Any] | None]
+) -> dict[str, Any] | None:
+    """Return the globals of the user code that a thread is to run: what its class does, or what it was given.
+
+    Args:
+        names_of: Returns the globals of what it was given.
+    """
+    run: Any = type(thread).run
+    if MARK in getattr(run, "__globals__", ()):
+        return run.__globals__  # type: ignore[no-any-return]
+    # Not public but for timers. A thread deletes its target when it has run.
+    given = vars(thread).get("function" if isinstance(thread, threading.Timer) else "_target")
+    return None if given is None else names_of(given)
+
+
+def _names_of_function(function: Any) -> dict[str, Any] | None:
+    """Return the globals of a user function or method. A thread's start does not wait for more than that."""
+    while type(function) is functools.partial:
+        function = function.func
+    names = getattr(getattr(function, "__func__", function), "__globals__", None)
+    return names if type(names) is dict and MARK in names else None
+
+
+def _is_waited_for(thread: threading.Thread, generation: Generation) -> bool:
+    if thread is threading.current_thread() or not threading.Thread.is_alive(thread) or _is_daemon(thread):
+        return False
+    # The first script's server goes on with the generations after it.
+    return generation.number > 1 or not runs_server(thread)
+
+
+_is_daemon: Callable[[threading.Thread], bool] = vars(threading.Thread)["daemon"].fget

@@ -1,0 +1,272 @@
+"""What we assume of Python to undo what a generation leaves, where the standard library has no public way."""
+
+from __future__ import annotations
+
+import atexit
+import codecs
+import collections.abc
+import concurrent.futures.thread
+import copyreg
+import functools
+import gc
+import inspect
+import logging
+import logging.config
+import signal
+import subprocess
+import sys
+import threading
+import types
+import warnings
+import weakref
+
+import pytest
+
+from ponyreload import owned_exits, owned_registries, owned_threads
+from ponyreload.owned_views import READS, WRITES, View
+
+
+def nothing(*args: object) -> None:
+    pass
+
+
+# -- threads -----------------------------------------------------------------------------------------------------
+
+
+def test_all_threads_start_through_a_method_that_can_be_replaced(monkeypatch):
+    started = []
+    plain = threading.Thread.start
+    monkeypatch.setattr(threading.Thread, "start", lambda self: started.append(self) or plain(self))
+    thread, timer = threading.Thread(target=nothing), threading.Timer(0, nothing)
+    pool = concurrent.futures.ThreadPoolExecutor(1)
+    for each in (thread, timer):
+        each.start()
+        each.join()
+    pool.submit(nothing).result()
+    pool.shutdown()
+    assert started[:2] == [thread, timer]
+    assert len(started) == 3
+
+
+def test_a_thread_knows_its_target_until_that_has_run():
+    go, thread = threading.Event(), None
+    thread = threading.Thread(target=go.wait)
+    thread.start()
+    assert vars(thread)["_target"] == go.wait
+    assert vars(threading.Timer(1, nothing))["function"] is nothing
+    go.set()
+    thread.join()
+    assert not hasattr(thread, "_target")
+
+
+def test_daemon_is_a_property():
+    assert owned_threads._is_daemon(threading.Thread(daemon=True))
+
+
+def test_a_pool_registers_what_waits_for_it_when_it_is_imported():
+    code = """
+import threading
+ended = []
+plain = threading._register_atexit
+threading._register_atexit = lambda function: ended.append(function.__module__) or plain(function)
+import concurrent.futures.thread
+print(ended)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20, check=True)
+    assert done.stdout.strip() == "['concurrent.futures.thread']"
+
+
+def test_an_executor_can_be_told_not_to_wait():
+    parameters = inspect.signature(concurrent.futures.ThreadPoolExecutor.shutdown).parameters
+    assert {"wait", "cancel_futures"} <= set(parameters)
+
+
+# -- exits -------------------------------------------------------------------------------------------------------
+
+
+def test_atexit_compares_each_function_with_the_one_to_unregister(monkeypatch):
+    class Pool:
+        def close(self):
+            pass
+
+        def __call__(self):
+            pass
+
+    pool = Pool()
+    mine = [nothing, pool.close, functools.partial(nothing), [].clear, Pool(), nothing]
+    try:
+        for each in mine:
+            atexit.register(each)
+        found = owned_exits.registered()[-len(mine) :]
+        assert all(one == other for one, other in zip(found, mine, strict=True))
+    finally:
+        for each in mine:
+            atexit.unregister(each)
+    assert not [each for each in owned_exits.registered() if each is nothing]
+
+
+def test_the_flags_of_code_are_those_that_inspect_has():
+    assert owned_exits.TAKES_MORE == inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
+
+
+def test_finalizers_stand_in_a_registry_oldest_first():
+    class Thing:
+        pass
+
+    thing = Thing()
+    made = [weakref.finalize(thing, nothing, number) for number in range(3)]
+    try:
+        assert [each for each in weakref.finalize._registry if each in made] == made
+        assert made[1].peek() == (thing, nothing, (1,), {})
+    finally:
+        for each in made:
+            each.detach()
+
+
+# -- logging -----------------------------------------------------------------------------------------------------
+
+
+def test_a_view_stands_for_the_list_of_a_logger():
+    logger = logging.Logger("shop")
+    vars(logger)["handlers"] = view = View([], lambda generation: False)
+    assert not logger.hasHandlers()
+    handler = logging.NullHandler()
+    logger.addHandler(handler)
+    assert list.__len__(view) == 1
+    assert logger.hasHandlers()
+    logger.removeHandler(handler)
+    assert list.__len__(view) == 0
+
+
+def test_a_view_has_all_that_reads_or_changes_a_list():
+    same = {
+        "__class__", "__class_getitem__", "__delattr__", "__dir__", "__doc__", "__format__", "__getattribute__", "__getstate__",
+        "__hash__", "__init__", "__init_subclass__", "__iter__", "__new__", "__reduce__", "__reduce_ex__", "__setattr__",
+        "__sizeof__", "__str__", "__subclasshook__",
+    }  # fmt: skip
+    order = {
+        "__ge__",
+        "__gt__",
+        "__le__",
+        "__lt__",
+        "__mul__",
+        "__rmul__",
+        "__imul__",
+    }  # nobody does that with handlers
+    assert set(dir(list)) - same - order == {*READS, *WRITES}
+
+
+def test_the_handlers_of_logging_are_read_through_their_attribute():
+    for function in (logging.Logger.callHandlers, logging.Logger.hasHandlers):
+        assert "handlers" in function.__code__.co_names
+    assert "filters" in logging.Filterer.filter.__code__.co_names
+
+
+def test_a_logger_is_set_through_setattr(monkeypatch):
+    names = []
+    plain = logging.Logger.__setattr__
+    monkeypatch.setattr(logging.Logger, "__setattr__", lambda *args: names.append(args[1]) or plain(*args))
+    logger = logging.getLogger("a logger that is set")
+    names.clear()
+    logger.setLevel(13)
+    assert names == ["level"]
+
+
+def test_the_lock_of_logging_can_be_entered_twice():
+    with logging._lock, logging._lock:
+        pass
+
+
+def test_config_closes_all_handlers_through_a_function_that_can_be_replaced(monkeypatch):
+    called = []
+    monkeypatch.setattr(logging.config, "_clearExistingHandlers", lambda: called.append("dict"))
+    logging.config.dictConfig({"version": 1, "disable_existing_loggers": False})
+    assert called == ["dict"]
+    assert "_clearExistingHandlers" in logging.config.fileConfig.__code__.co_names
+    assert "disabled" in logging.config._handle_existing_loggers.__code__.co_names
+
+
+# -- lists and registries ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("default")
+def test_warning_filters_are_added_through_a_function_that_can_be_replaced(monkeypatch):
+    items = []
+    monkeypatch.setattr(warnings, "_add_filter", lambda *item, append: items.append((item, append)))
+    warnings.simplefilter("ignore", UserWarning)
+    warnings.filterwarnings("ignore", "about", append=True)
+    assert items[0] == (("ignore", None, UserWarning, None, 0), False)
+    assert items[1][0][1].pattern == "about"
+    assert items[1][1]
+    assert warnings._filters_mutated() is None
+
+
+def test_the_table_of_a_generic_function_can_be_reached():
+    @functools.singledispatch
+    def show(thing):
+        return "any"
+
+    table = owned_registries._table_of(show)
+    show.register(int, nothing)
+    assert table == dict(show.registry)
+    assert show(1) is None
+    del table[int]
+    show._clear_cache()
+    assert show(1) == "any"
+
+
+def test_generic_functions_are_found_by_their_code(monkeypatch):
+    module = types.ModuleType("shows")
+
+    class Viewer:
+        @functools.singledispatchmethod
+        def show(self, thing):
+            pass
+
+    module.show, module.Viewer = functools.singledispatch(nothing), Viewer
+    Viewer.__module__ = "shows"
+    monkeypatch.setitem(sys.modules, "shows", module)
+    found = list(owned_registries._generic_functions())
+    assert module.show in found
+    assert vars(Viewer)["show"].dispatcher in found
+
+
+def test_copyreg_has_its_extension_codes_in_tables():
+    copyreg.add_extension("shop.cart", "Order", 4711)
+    assert copyreg._extension_registry["shop.cart", "Order"] == 4711
+    assert copyreg._inverted_registry[4711] == ("shop.cart", "Order")
+    copyreg.remove_extension("shop.cart", "Order", 4711)
+
+
+def test_a_codec_can_be_unregistered():
+    def search(name):
+        return codecs.lookup("utf-8") if name == "shop" else None
+
+    codecs.register(search)
+    assert codecs.lookup("shop")
+    codecs.unregister(search)
+    with pytest.raises(LookupError):
+        codecs.lookup("shop")
+
+
+def test_an_abstract_class_keeps_nothing_of_what_is_registered_with_it():
+    class Order:
+        pass
+
+    kept = weakref.ref(Order)
+    collections.abc.Sized.register(Order)
+    assert isinstance(Order(), collections.abc.Sized)
+    del Order
+    gc.collect()
+    assert kept() is None
+
+
+# -- signals -----------------------------------------------------------------------------------------------------
+
+
+def test_the_handlers_that_python_begins_with():
+    code = "import signal; print({s.name: str(signal.getsignal(s)) for s in (signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ, signal.SIGTERM)})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20, check=True)
+    found = eval(done.stdout)
+    assert found.pop("SIGINT") == str(signal.default_int_handler)
+    assert found == {"SIGPIPE": str(signal.SIG_IGN), "SIGXFSZ": str(signal.SIG_IGN), "SIGTERM": str(signal.SIG_DFL)}

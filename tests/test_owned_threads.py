@@ -1,0 +1,498 @@
+"""Threads, timers and executors of a generation end with it; a thread that does not is named, once."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+
+import pytest
+
+SYSTEM = """
+    import concurrent.futures, threading
+
+    stop, started = threading.Event(), threading.Event()
+    lines = []
+    makes, grace = True, 0.3
+    pool = None
+
+    def worker():
+        while not stop.wait(0.01):
+            pass
+
+    class Scheduler:
+        def start(self):
+            threading.Thread(target=self.run, name="scheduler", daemon=True).start()
+
+        def run(self):
+            stop.wait()
+
+    class Monitor:
+        thread = None
+
+        def start(self):
+            if Monitor.thread is None:
+                Monitor.thread = threading.Thread(target=worker, name="monitor", daemon=True)
+                Monitor.thread.start()
+
+    def shared_pool():
+        global pool
+        if pool is None:
+            pool = concurrent.futures.ThreadPoolExecutor(3)
+        return pool
+"""
+APP = """
+    from ponyreload import *
+    import atexit, concurrent.futures, os, threading, time, weakref, system
+    from ponyreload import owned_leftovers, owned_threads
+    owned_threads.GRACE_SECONDS, owned_leftovers.LIBRARY_SECONDS = system.grace, 0.5
+    {before}
+    reloader = use_autoreload()
+    {after}
+
+    @AutoreloadMiddleware
+    def application(environ, start_response):
+        start_response("200 OK", [])
+        yield b"part"
+        yield b"part"
+"""
+DRIVE = """
+    import app, system
+    from ponyreload import owned_threads
+    reloader = app.reloader
+    leftovers = reloader._owned._threads._leftovers
+
+    def retired():
+        until(lambda: len(reloader.living) == 1)
+        until(lambda: not leftovers._expected and leftovers._thread is None)
+
+    def names():
+        return sorted(t.name for t in threading.enumerate())
+"""
+# All in one line, without what differs.
+WARNING = (
+    "generation 1 has retired, but threads that it started go on: {}; each reload leaves such threads behind: "
+    "end them once superseded() is true"
+)
+
+
+@pytest.fixture
+def drive(project):
+    def run(code: str, after: str = "", before: str = "", **more: str) -> dict:
+        app = APP
+        for place, text in (("{before}", before), ("{after}", after)):
+            app = app.replace(place, textwrap.dedent(text).strip().replace("\n", "\n    "))
+        site = project({"system.py": SYSTEM, "app.py": app, **{f"{name}.py": text for name, text in more.items()}})
+        return site.drive(textwrap.dedent(DRIVE) + textwrap.dedent(code))
+
+    return run
+
+
+def warnings(told: dict) -> list[str]:
+    return [line for line in told["stderr"].splitlines() if "has retired, but" in line]
+
+
+@pytest.mark.parametrize("place", ["before", "after"])
+def test_a_thread_that_does_not_end_is_named_once_with_its_function_and_place(drive, place):
+    told = drive("""
+        reloader.reload()
+        retired()
+        reloader.reload()
+        retired()
+        system.stop.set()
+        tell()
+    """, **{place: """
+        def poll():
+            while True:
+                if system.stop.wait(0.01):
+                    return
+
+        if system.makes:
+            system.makes = False
+            threading.Thread(target=poll, name="poller", daemon=DAEMON).start()
+            threading.Thread(target=system.worker, name="system worker", daemon=True).start()
+    """.replace("DAEMON", str(place == "after"))})  # fmt: skip
+    found = warnings(told)
+    assert len(found) == 1
+    named = r"'poller' \(in app.poll at app.py:\d+\)"
+    if place == "after":
+        # Nobody knows who has started a thread that runs a library's code, if that was before autoreload was on.
+        named += r", 'system worker' \(in threading.wait at .*threading.py:\d+\)"
+    assert re.fullmatch(re.escape(WARNING).replace(r"\{\}", named), found[0])
+
+
+def test_a_thread_that_ends_in_time_is_not_named(drive):
+    told = drive("""
+        reloader.reload()
+        retired()
+        tell(names=names())
+    """, after="""
+        def poll():
+            while not superseded(1):
+                pass
+
+        threading.Thread(target=poll, name="poller").start()
+    """)  # fmt: skip
+    assert told["names"].count("poller") == 1
+    assert warnings(told) == []
+
+
+def test_a_thread_that_would_keep_the_process_ends_before_the_exit_functions_run_and_a_daemon_is_not_waited_for(drive):
+    told = drive("""
+        system.grace = 20
+        reloader.reload()
+        until(lambda: len(reloader.living) == 1)
+        tell(lines=system.lines)
+    """, after="""
+        def work():
+            superseded(20)
+            time.sleep(0.05)
+            system.lines.append("thread")
+
+        def daemon():
+            wanted.wait()
+            system.lines.append("daemon")
+
+        wanted = threading.Event()
+        if generation() == 1:
+            thread = threading.Thread(target=daemon, daemon=True)
+            thread.start()
+            threading.Thread(target=work).start()
+
+            @atexit.register
+            def stop():
+                system.lines.append("exit")
+                wanted.set()
+                thread.join()
+    """)  # fmt: skip
+    assert told["lines"] == ["thread", "exit", "daemon"]
+
+
+def test_a_thread_that_starts_while_its_generation_retires_is_named_as_well(drive):
+    told = drive(
+        """
+        reloader.reload()
+        retired()
+        system.stop.set()
+        tell()
+    """,
+        after="""
+        def early():
+            superseded(20)
+            threading.Thread(target=late, name="late", daemon=True).start()
+            threading.Thread(target=system.stop.wait, name="later", daemon=True).start()
+            system.stop.wait()
+
+        def late():
+            system.stop.wait()
+
+        def last():
+            threading.Thread(target=late, name="last", daemon=True).start()
+
+        if generation() == 1:
+            threading.Thread(target=early, name="early", daemon=True).start()
+            atexit.register(last)
+    """,
+    )
+    found = warnings(told)
+    assert len(found) == 1
+    assert [name for name in ("early", "late", "later", "last") if f"'{name}' (in " in found[0]] == [
+        "early",
+        "late",
+        "later",
+        "last",
+    ]
+
+
+def test_many_threads_are_counted_and_those_of_a_load_that_failed_are_told_as_such(drive):
+    told = drive(
+        """
+        system.fails = True
+        try:
+            reloader.reload()
+        except ponyreload.LoadError:
+            retired()
+        system.stop.set()
+        tell()
+    """,
+        after="""
+        def work():
+            system.stop.wait()
+
+        if getattr(system, "fails", False):
+            for number in range(8):
+                threading.Thread(target=work, name=f"worker {number}", daemon=True).start()
+            1 / 0
+    """,
+    )
+    found = [line for line in told["stderr"].splitlines() if "was not served, but" in line]
+    assert len(found) == 1
+    assert found[0].startswith("generation 2 was not served, but threads that it started go on: 'worker ")
+    assert found[0].count("(in app.work at app.py:") == 5
+    assert " and 3 more; each reload" in found[0]
+
+
+def test_a_thread_that_a_library_starts_is_named_only_if_each_generation_has_one(drive):
+    told = drive("""
+        reloader.reload()
+        retired()
+        once = names()
+        system.stop.set()
+        tell(once=once)
+    """, after="system.Scheduler().start(); system.Monitor().start()")  # fmt: skip
+    assert told["once"].count("scheduler") == 2
+    found = warnings(told)
+    assert len(found) == 1
+    assert "go on: 'scheduler' (in threading.wait at " in found[0]
+    assert "monitor" not in found[0]
+
+
+def test_threads_are_not_kept_in_memory(drive):
+    told = drive("""
+        until(app.done.is_set)
+        del app.thread
+        until(lambda: gc.collect() or app.kept() is None)
+        tell()
+    """, after="""
+        done = threading.Event()
+        thread = threading.Thread(target=done.set)
+        kept = weakref.ref(thread)
+        thread.start()
+    """)  # fmt: skip
+    assert told["stderr"] == ""
+
+
+def test_a_class_of_threads_may_be_as_it_likes(drive):
+    told = drive("""
+        reloader.reload()
+        retired()
+        tell(names=names())
+    """, after="""
+        class Worker(threading.Thread):
+            def __init__(self, **more):
+                super().__init__(name="worker", **more)
+            def __eq__(self, other):
+                raise TypeError
+            __hash__ = None
+            def is_alive(self):
+                raise TypeError
+            def join(self, timeout=None):
+                raise TypeError
+            def run(self):
+                superseded(20)
+                time.sleep(0.1)
+
+        def start():
+            try:
+                Worker().start()
+            except TypeError:  # Python itself wants to hash it
+                Worker.__hash__ = object.__hash__
+                Worker.__eq__ = object.__eq__
+                Worker().start()
+        start()
+    """)  # fmt: skip
+    assert told["names"].count("worker") == 1
+    assert warnings(told) == []
+    assert "please report" not in told["stderr"]
+
+
+# -- timers ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("place", ["before", "after"])
+def test_a_timer_is_cancelled(drive, place):
+    told = drive("""
+        timer = app.timer
+        reloader.reload()
+        retired()
+        timer.join(10)
+        tell(lines=system.lines, alive=timer.is_alive())
+    """, **{place: """
+        timer = threading.Timer(30, system.lines.append, ["fired"])
+        timer = threading.Timer(30, lambda: system.lines.append("fired"))
+        timer.start()
+        atexit.register(lambda: timer.cancel())
+    """})  # fmt: skip
+    assert told["lines"] == []
+    assert not told["alive"]
+
+
+def test_a_timer_that_is_started_while_its_generation_retires_never_fires(drive):
+    told = drive("""
+        reloader.reload()
+        retired()
+        until(lambda: "timer" not in names())
+        tell(lines=system.lines)
+    """, after="""
+        def fire():
+            system.lines.append("fired")
+
+        def again():
+            for _ in range(3):
+                timer = threading.Timer(0.02, fire)
+                timer.name = "timer"
+                timer.start()
+                timer.join()
+            system.lines.append("tried")
+
+        if generation() == 1:
+            atexit.register(again)
+    """)  # fmt: skip
+    assert told["lines"] == ["tried"]
+
+
+def test_the_end_of_the_process_does_not_wait_for_the_timer_of_an_older_generation(drive):
+    told = drive("""
+        body = iter(start(app.application))
+        next(body)  # generation 1 lives to the end
+        reloader.reload()
+        tell(living=len(reloader.living))
+    """, after="""
+        if generation() == 1:
+            threading.Timer(600, print).start()
+            pool = concurrent.futures.ThreadPoolExecutor(1)
+            for _ in range(300):
+                pool.submit(time.sleep, 0.5)
+    """)  # fmt: skip
+    assert told["living"] == 2
+
+
+# -- executors ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["ThreadPoolExecutor", "ProcessPoolExecutor"])
+def test_an_executor_takes_no_more_work_and_its_workers_end(drive, kind):
+    told = drive("""
+        pool, first, last = app.pool, app.first, app.last
+        until(first.running)
+        reloader.reload()
+        retired()
+        cancelled = last.cancelled()
+        try:
+            pool.submit(print)
+        except RuntimeError as error:
+            refused = str(error)
+        first.result(10)
+        until(lambda: not [each for each in names() if each.startswith("Executor") or each.startswith("pool")])
+        until(lambda: not getattr(pool, "_processes", None))
+        tell(cancelled=cancelled, refused=refused)
+    """, after="""
+        if system.makes:
+            system.makes = False
+            class Pool(concurrent.futures.KIND):
+                pass
+            pool = Pool(1, thread_name_prefix="pool") if "KIND"[0] == "T" else Pool(1)
+            first, *others, last = [pool.submit(time.sleep, 0.3) for _ in range(10)]
+    """.replace("KIND", kind))  # fmt: skip
+    assert told["cancelled"]
+    assert told["refused"] == "cannot schedule new futures after shutdown"
+    assert warnings(told) == []
+
+
+def test_an_executor_of_a_library_or_for_the_process_works_on(drive):
+    told = drive("""
+        results = []
+        for _ in range(3):
+            reloader.reload()
+            retired()
+            results += [app.shared.submit(int).result(10), app.kept.submit(int).result(10), system.early.submit(int).result(10)]
+        tell(results=results)
+    """, before="""
+        if system.makes:
+            system.makes = False
+            system.early = concurrent.futures.ThreadPoolExecutor(2)
+    """, after="""
+        from ponyreload.owned_makers import made_for_process
+        shared = system.shared_pool()
+        with made_for_process():
+            kept = system.kept = getattr(system, "kept", None) or concurrent.futures.ThreadPoolExecutor(2)
+        for pool in (shared, kept, system.early):
+            pool.submit(int)
+    """)  # fmt: skip
+    assert told["results"] == [0] * 9
+    assert warnings(told) == []
+
+
+def test_what_a_project_module_starts_that_is_no_user_module_goes_on(drive):
+    told = drive("""
+        reloader.reload()
+        retired()
+        import made
+        tell(result=made.pool.submit(int).result(10), names=names())
+    """, after="import made", made="""
+        import concurrent.futures, system, threading
+
+        def work():
+            system.stop.wait()
+
+        thread = threading.Thread(target=work, name="thread", daemon=True)
+        thread.start()
+        timer = threading.Timer(600, work)
+        timer.name, timer.daemon = "timer", True
+        timer.start()
+        pool = concurrent.futures.ThreadPoolExecutor(1)
+    """)  # fmt: skip
+    assert told["result"] == 0
+    assert {"thread", "timer"} <= set(told["names"])
+    assert warnings(told) == []
+
+
+# -- turning off, and forks --------------------------------------------------------------------------------------
+
+
+def test_what_was_wrapped_is_as_it_was_once_the_reloader_has_stopped(drive):
+    told = drive("""
+        import atexit, codecs, copyreg, functools, logging.config, signal, warnings
+        places = "atexit.register atexit.unregister codecs.register copyreg.add_extension functools.singledispatch "
+        places += "logging.Logger.addHandler logging.Logger.removeHandler logging.Filterer.addFilter logging.basicConfig "
+        places += "logging.Filterer.removeFilter logging.config._clearExistingHandlers signal.signal signal.getsignal "
+        places += "warnings._add_filter threading.Thread.start concurrent.futures.thread.ThreadPoolExecutor.__init__ "
+        places += "logging.Logger.__setattr__"
+        import concurrent.futures.thread
+        during = [place for place in places.split() if "ponyreload" in getattr(eval(place), "__module__", "") or "ponyreload" in eval(place).__code__.co_filename]
+        reloader.stop()
+        def ours(thing):
+            return "ponyreload" in str(getattr(getattr(thing, "__code__", None), "co_filename", getattr(thing, "__func__", "")))
+        after = [place for place in places.split() if ours(eval(place))]
+        tell(during=len(during), of=len(places.split()), after=after, own="__setattr__" in vars(logging.Logger),
+             kind=type(logging.getLogger().handlers).__name__, handlers=len(logging.getLogger().handlers))
+    """, after="__import__('logging').getLogger().addHandler(__import__('logging').NullHandler())")  # fmt: skip
+    assert told["during"] == told["of"]
+    assert told["after"] == []
+    assert not told["own"]
+    assert told["kind"] == "list"
+    assert told["handlers"] == 1
+
+
+def test_a_forked_process_has_sound_locks_and_none_of_the_threads(drive):
+    told = drive("""
+        from ponyreload.owned_makers import Belongings
+        request(app.application)
+        reloader.reload()
+        retired()
+        ends = threading.Event()
+
+        def hold():
+            while not ends.is_set():
+                with Belongings.lock:
+                    time.sleep(0.001)
+
+        holds = in_thread(hold)
+        statuses = []
+        for _ in range(20):
+            pid = os.fork()
+            if pid == 0:
+                threads = reloader._owned._threads
+                counts = [len(threads._own.of(each)) for each in reloader.living]
+                is_free = Belongings.lock.acquire(timeout=5)
+                os._exit(0 if counts == [0] and is_free else 1)
+            statuses.append(os.waitpid(pid, 0)[1])
+        ends.set()
+        holds()
+        tell(statuses=statuses, threads=len(reloader._owned._threads._own.of(reloader.serving)))
+    """, after="""
+        def poll():
+            superseded(20)
+        threading.Thread(target=poll, daemon=True).start()
+    """)  # fmt: skip
+    assert told["statuses"] == [0] * 20
+    assert told["threads"] == 1

@@ -1,0 +1,242 @@
+"""`on_retire` functions and `superseded`: a generation learns of its end, and a request that holds one is named."""
+
+from __future__ import annotations
+
+import pytest
+
+FILES = {
+    "log.py": "lines = []\n",
+    "gate.py": "import threading\nopen = threading.Event()\n",
+    "shop.py": """
+        from ponyreload import *
+        import log
+        X = 1
+
+        @on_retire
+        def first():
+            log.lines.append(f"first of {X}, {generation()}, superseded {superseded()}")
+
+        @on_retire
+        def second():
+            log.lines.append(f"second of {X}")
+    """,
+    "app.py": """
+        from ponyreload import *
+        import gate, shop
+        reloader = use_autoreload()
+
+        @AutoreloadMiddleware
+        def application(environ, start_response):
+            start_response("200 OK", [])
+            if environ["PATH_INFO"] == "/waits":
+                gate.open.wait(20)
+                return [b"waited"]
+            return stream() if environ["PATH_INFO"] == "/stream" else [str(shop.X).encode()]
+
+        def stream():
+            while not superseded():
+                yield str(shop.X).encode()
+            yield b"!"
+    """,
+}
+TO_2 = 'project.replace("shop.py", "X = 1", "X = 2"); app.reloader.wait(1, 10)'
+
+
+def test_the_hooks_of_a_generation_run_once_when_its_last_request_has_ended_the_newest_first(project):
+    told = project(FILES).drive(f"""
+        import app, log
+        body = start(app.application, "/stream")
+        parts = iter(body)
+        next(parts)
+        {TO_2}
+        during = list(log.lines)
+        rest = "".join(part.decode() for part in parts)
+        body.close()
+        until(lambda: len(app.reloader.living) == 1)
+        project.replace("shop.py", "X = 2", "X = 3")
+        app.reloader.wait(2, 10)
+        until(lambda: len(app.reloader.living) == 1)
+        tell(during=during, rest=rest, lines=log.lines)
+    """)
+    assert told["during"] == []
+    assert told["rest"] == "!"
+    assert told["lines"] == [
+        "second of 1", "first of 1, 1, superseded True", "second of 2", "first of 2, 2, superseded True"
+    ]  # fmt: skip
+
+
+def test_a_hook_that_fails_is_reported_alone(project):
+    files = {**FILES, "shop.py": FILES["shop.py"].replace('log.lines.append(f"second of {X}")', "1 / 0")}
+    told = project(files).drive(f"""
+        import app, log
+        request(app.application)
+        {TO_2}
+        until(lambda: len(app.reloader.living) == 1)
+        tell(lines=log.lines)
+    """)
+    assert told["lines"] == ["first of 1, 1, superseded True"]
+    assert "on_retire function second failed; generation 1 retires all the same:\nTraceback" in told["stderr"]
+    assert "ZeroDivisionError: division by zero" in told["stderr"]
+
+
+def test_the_hooks_of_a_load_that_fails_run_too_and_no_others(project):
+    told = project(FILES).drive("""
+        import app, log
+        request(app.application)
+        project.edit("shop.py", (project / "shop.py").read_text().replace("X = 1", "X = 2") + "\\n1 / 0\\n")
+        until(lambda: app.reloader.error)
+        until(lambda: len(app.reloader.living) == 1)
+        tell(lines=log.lines, answer=request(app.application))
+    """)
+    assert told["lines"] == ["second of 2", "first of 2, 2, superseded True"]
+    assert told["answer"] == "1"
+
+
+def test_at_the_end_of_the_process_the_hooks_of_all_living_generations_run(project):
+    files = {**FILES, "log.py": "class Lines(list):\n    append = staticmethod(print)\nlines = Lines()\n"}
+    site = project(files)
+    done = site.run(
+        "-c",
+        "from driving import *\nimport app\nbody = start(app.application, '/stream')\nnext(iter(body))\n"
+        f"{TO_2}\nprint('end')",
+    )
+    assert done.stdout.splitlines() == [
+        "end",
+        "second of 1",
+        "first of 1, 1, superseded True",
+        "second of 2",
+        "first of 2, 2, superseded True",
+    ]
+
+
+def test_a_method_of_a_librarys_object_belongs_to_the_module_that_registers_it(project):
+    site = project({
+        **FILES,
+        "lib.py": """
+            import log
+            class Pool:
+                def __init__(self, name):
+                    self.name = name
+                def close(self):
+                    log.lines.append(f"{self.name} is closed")
+        """,
+        "shop.py": """
+            from ponyreload import *
+            import lib
+            X = 1
+            pool = lib.Pool(f"pool {X}")
+            on_retire(pool.close)
+            on_reload(pool.close)
+        """,
+    })  # fmt: skip
+    told = site.drive(f"""
+        import app, log
+        request(app.application)
+        {TO_2}
+        until(lambda: len(app.reloader.living) == 1)
+        project.replace("shop.py", "X = 2", "X = 3")
+        app.reloader.wait(2, 10)
+        until(lambda: len(app.reloader.living) == 1)
+        tell(lines=log.lines)
+    """)
+    assert told["lines"] == ["pool 1 is closed", "pool 1 is closed", "pool 2 is closed", "pool 2 is closed"]
+
+
+def test_what_a_system_module_registers_is_called_at_each_retirement(project):
+    site = project({**FILES, "lib.py": "import log, ponyreload\nponyreload.on_retire(lambda: log.lines.append('lib'))\n"})
+    site.replace("shop.py", "import log", "import lib, log")
+    told = site.drive(f"""
+        import app, log
+        request(app.application)
+        {TO_2}
+        until(lambda: len(app.reloader.living) == 1)
+        tell(lines=log.lines)
+    """)
+    assert told["lines"] == ["second of 1", "first of 1, 1, superseded True", "lib"]
+
+
+def test_a_hook_that_hangs_holds_up_nothing(project):
+    site = project({**FILES, "log.py": "import gate\nclass Lines(list):\n    def append(self, line):\n        gate.open.wait(20)\nlines = Lines()\n"})
+    told = site.drive(f"""
+        import app, gate
+        request(app.application)
+        {TO_2}
+        answer = request(app.application)
+        project.replace("shop.py", "X = 2", "X = 3")
+        app.reloader.wait(2, 10)
+        last = request(app.application)
+        gate.open.set()
+        tell(answer=answer, last=last)
+    """)
+    assert (told["answer"], told["last"]) == ("2", "3")
+
+
+def test_the_argument_is_checked(project):
+    done = project({"app.py": "import ponyreload\nponyreload.on_retire(3)\n"}).run("app.py", check=False)
+    assert "TypeError: on_retire takes a function without parameters, not 3" in done.stderr
+
+
+# -- superseded --------------------------------------------------------------------------------------------------
+
+
+def test_a_thread_of_an_old_generation_learns_that_it_is_superseded(project):
+    site = project({
+        **FILES,
+        "shop.py": """
+            from ponyreload import *
+            import log, threading
+            X = 1
+            def work():
+                while not superseded(timeout=20):
+                    log.lines.append("woke up")
+                log.lines.append(f"thread of {X} ends")
+            threading.Thread(target=work, name="worker").start()
+        """,
+    })  # fmt: skip
+    told = site.drive(f"""
+        import app, log
+        request(app.application)
+        {TO_2}
+        until(lambda: sum(thread.name == "worker" for thread in threading.enumerate()) == 1)
+        tell(lines=log.lines)
+    """)  # and the process ends, although the newest thread is no daemon
+    assert told["lines"] == ["thread of 1 ends"]
+
+
+@pytest.mark.parametrize("environment", [{}, {"PONYRELOAD": "off"}])
+def test_what_is_newest_is_not_superseded(project, environment):
+    site = project({**FILES, "look.py": "from ponyreload import *\nuse_autoreload()\nprint(superseded(), superseded(0.01))\n"})
+    assert site.run("look.py", **environment).stdout == "False False\n"
+
+
+# -- draining ----------------------------------------------------------------------------------------------------
+
+
+def test_requests_that_hold_an_old_generation_are_named_once(project):
+    site = project(FILES)
+    site.replace("app.py", "use_autoreload()", "use_autoreload(drain_seconds=0.2)")
+    site.replace("app.py", "while not superseded()", "while True")
+    told = site.drive(f"""
+        import app, gate, sys, io
+        said = sys.stderr = io.StringIO()
+        body = start(app.application, "/stream", SCRIPT_NAME="/shop")
+        next(iter(body))
+        waits = in_thread(lambda: request(app.application, "/waits", REQUEST_METHOD="POST"))
+        until(lambda: app.reloader.living[0].leases == 2)
+        {TO_2}
+        until(lambda: "is held by" in said.getvalue())
+        project.replace("shop.py", "X = 2", "X = 3")  # newer ones are not delayed
+        app.reloader.wait(2, 10)
+        answer = request(app.application)
+        gate.open.set()
+        waits()
+        body.close()
+        until(lambda: len(app.reloader.living) == 1)
+        sys.stderr = sys.__stderr__
+        tell(said=[line for line in said.getvalue().splitlines() if "is held by" in line], answer=answer)
+    """)
+    assert told["answer"] == "3"
+    assert told["said"] == [
+        "generation 1 is held by GET /shop/stream, open for 0 s, POST /waits, open for 0 s, 0 s after it was "
+        "superseded; newer requests are not delayed"
+    ]
