@@ -29,7 +29,7 @@ import weakref
 from collections.abc import Callable
 
 from ponyreload.generations import MARK, Generation
-from ponyreload.holders import find_holder
+from ponyreload.holders.search import find_holder
 
 SEARCHES = 5
 

@@ -33,9 +33,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from soak_shop import INGREDIENTS, files
+
 from live import Live
 from projects import Project
-from soak_shop import INGREDIENTS, files
 
 CLIENTS = 4
 # A client's pause between two requests: without one, they would measure who gets the processor.

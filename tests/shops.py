@@ -114,7 +114,7 @@ DRIVE = """
 FINDING = """
     import gc
     from ponyreload.generations import Generation
-    from ponyreload.holders import find_holders
+    from ponyreload.holders.search import find_holders
 
     def superseded(living):
         found = [each for each in gc.get_objects() if type(each) is Generation and each not in living]

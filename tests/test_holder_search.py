@@ -149,7 +149,7 @@ def test_the_search_bears_that_other_threads_change_everything_meanwhile(project
 
 def test_several_threads_may_search_at_once(project):
     told = project(shop("import atexit\natexit.register(total)")).drive(f"""{DRIVE}
-    from ponyreload.holders import find_holder
+    from ponyreload.holders.search import find_holder
     gc.collect()
     generation, = map(weakref.ref, finding.superseded(reloader.living))
     waits = [in_thread(lambda: [find_holder(generation()).text for _ in range(10)]) for _ in range(4)]
@@ -160,17 +160,17 @@ def test_several_threads_may_search_at_once(project):
 
 def test_a_forked_process_searches_though_a_search_was_going_on(project):
     told = project(shop("registry.CACHE['order'] = Order()")).drive(f"""{DRIVE}
-    from ponyreload import holders
+    from ponyreload.holders import search
     read, write = os.pipe()
     inside, leave = threading.Event(), threading.Event()
     def look(*args):
         inside.set()
         leave.wait()
         return plain(*args)
-    plain, holders._look = holders._look, look
+    plain, search._look = search._look, look
     wait = in_thread(lambda: reports(reloader))
     inside.wait()
-    holders._look = plain
+    search._look = plain
     if not os.fork():
         os.write(write, reports(reloader)[0].encode())
         os._exit(0)
@@ -188,14 +188,14 @@ def test_a_forked_process_searches_though_a_search_was_going_on(project):
 
 def test_a_way_that_changes_while_it_is_told_is_told_another_time(project):
     told = project(shop("registry.CACHE['order'] = Order()")).drive(f"""{DRIVE}
-    from ponyreload import holder_walk
-    plain, lost = holder_walk.Levels.way_to, []
+    from ponyreload.holders import walk
+    plain, lost = walk.Levels.way_to, []
     def way_to(levels, index):
         if not lost:
             lost.append(1)
             registry.later = registry.CACHE.pop("order")
         return plain(levels, index)
-    holder_walk.Levels.way_to = way_to
+    walk.Levels.way_to = way_to
     said = reports(reloader)
     tell(said=said)
     """)
@@ -204,13 +204,13 @@ def test_a_way_that_changes_while_it_is_told_is_told_another_time(project):
 
 def test_what_changes_while_it_is_put_into_words_is_told_without_names(project):
     told = project(shop("registry.CACHE['order'] = [Order()]")).drive(f"""{DRIVE}
-    from ponyreload import holder_words
-    plain = holder_words._in_dict
+    from ponyreload.holders import words
+    plain = words._in_dict
     def in_dict(holder, *more):
         if holder is registry.CACHE:
             raise RuntimeError("dictionary changed size during iteration")
         return plain(holder, *more)
-    holder_words._in_dict = in_dict
+    words._in_dict = in_dict
     tell(said=reports(reloader))
     """)
     assert told["said"] == [KEPT + "shop_registry.CACHE -> a list[0] -> shop.models.Order" + by("object")]

@@ -339,7 +339,7 @@ def test_what_nothing_holds_has_no_holder(project):
     told = project(shop("order = Order()\norder.self = order")).drive(f"""
     gc.disable()  # the cycles of old generations stay
     {DRIVE}
-    from ponyreload.holders import find_holder
+    from ponyreload.holders.search import find_holder
     alive = [each.number for each in finding.superseded(reloader.living)]
     said = find_holders(finding.superseded(reloader.living), reloader.living)
     one = find_holder(finding.superseded(reloader.living)[0], reloader.living)

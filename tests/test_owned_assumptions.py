@@ -22,8 +22,8 @@ import weakref
 
 import pytest
 
-from ponyreload import owned_exits, owned_registries, owned_threads
-from ponyreload.owned_views import READS, WRITES, View
+from ponyreload.ownership import exits, registries, threads
+from ponyreload.ownership.views import READS, WRITES, View
 
 
 def nothing(*args: object) -> None:
@@ -60,7 +60,7 @@ def test_a_thread_knows_its_target_until_that_has_run():
 
 
 def test_daemon_is_a_property():
-    assert owned_threads._is_daemon(threading.Thread(daemon=True))
+    assert threads._is_daemon(threading.Thread(daemon=True))
 
 
 def test_a_pool_registers_what_waits_for_it_when_it_is_imported():
@@ -97,16 +97,16 @@ def test_atexit_compares_each_function_with_the_one_to_unregister(monkeypatch):
     try:
         for each in mine:
             atexit.register(each)
-        found = owned_exits.registered()[-len(mine) :]
+        found = exits.registered()[-len(mine) :]
         assert all(one == other for one, other in zip(found, mine, strict=True))
     finally:
         for each in mine:
             atexit.unregister(each)
-    assert not [each for each in owned_exits.registered() if each is nothing]
+    assert not [each for each in exits.registered() if each is nothing]
 
 
 def test_the_flags_of_code_are_those_that_inspect_has():
-    assert owned_exits.TAKES_MORE == inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
+    assert exits.TAKES_MORE == inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
 
 
 def test_finalizers_stand_in_a_registry_oldest_first():
@@ -206,7 +206,7 @@ def test_the_table_of_a_generic_function_can_be_reached():
     def show(thing):
         return "any"
 
-    table = owned_registries._table_of(show)
+    table = registries._table_of(show)
     show.register(int, nothing)
     assert table == dict(show.registry)
     assert show(1) is None
@@ -226,7 +226,7 @@ def test_generic_functions_are_found_by_their_code(monkeypatch):
     module.show, module.Viewer = functools.singledispatch(nothing), Viewer
     Viewer.__module__ = "shows"
     monkeypatch.setitem(sys.modules, "shows", module)
-    found = list(owned_registries._generic_functions())
+    found = list(registries._generic_functions())
     assert module.show in found
     assert vars(Viewer)["show"].dispatcher in found
 

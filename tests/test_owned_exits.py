@@ -7,8 +7,8 @@ import textwrap
 import pytest
 
 from ponyreload.generations import Generation
-from ponyreload.owned_exits import Exit
-from ponyreload.owned_makers import Maker
+from ponyreload.ownership.exits import Exit
+from ponyreload.ownership.makers import Maker
 
 APP = """
     from ponyreload import *

@@ -97,7 +97,7 @@ KINDS = {
 
 DRIVE = """
     import app, system
-    from ponyreload.owned_exits import registered
+    from ponyreload.ownership.exits import registered
     import atexit, codecs, concurrent.futures, copyreg, logging, signal, warnings
     reloader = app.reloader
     counts = {counts}

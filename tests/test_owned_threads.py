@@ -43,8 +43,8 @@ SYSTEM = """
 APP = """
     from ponyreload import *
     import atexit, concurrent.futures, os, threading, time, weakref, system
-    from ponyreload import owned_leftovers, owned_threads
-    owned_threads.GRACE_SECONDS, owned_leftovers.LIBRARY_SECONDS = system.grace, 0.5
+    from ponyreload.ownership import leftovers, threads
+    threads.GRACE_SECONDS, leftovers.LIBRARY_SECONDS = system.grace, 0.5
     {before}
     reloader = use_autoreload()
     {after}
@@ -57,7 +57,7 @@ APP = """
 """
 DRIVE = """
     import app, system
-    from ponyreload import owned_threads
+    from ponyreload.ownership import threads
     reloader = app.reloader
     leftovers = reloader._owned._threads._leftovers
 
@@ -401,7 +401,7 @@ def test_an_executor_of_a_library_or_for_the_process_works_on(drive):
             system.makes = False
             system.early = concurrent.futures.ThreadPoolExecutor(2)
     """, after="""
-        from ponyreload.owned_makers import made_for_process
+        from ponyreload.ownership.makers import made_for_process
         shared = system.shared_pool()
         with made_for_process():
             kept = system.kept = getattr(system, "kept", None) or concurrent.futures.ThreadPoolExecutor(2)
@@ -465,7 +465,7 @@ def test_what_was_wrapped_is_as_it_was_once_the_reloader_has_stopped(drive):
 
 def test_a_forked_process_has_sound_locks_and_none_of_the_threads(drive):
     told = drive("""
-        from ponyreload.owned_makers import Belongings
+        from ponyreload.ownership.makers import Belongings
         request(app.application)
         reloader.reload()
         retired()

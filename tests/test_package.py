@@ -16,7 +16,10 @@ import ponyreload
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src"
 
-PUBLIC = ["AutoreloadMiddleware", "LoadError", "USE_AUTORELOAD", "generation", "on_reload", "use_autoreload"]
+PUBLIC = [
+    "AutoreloadMiddleware", "LoadError", "PerGeneration", "USE_AUTORELOAD", "generation", "keep", "on_reload",
+    "on_retire", "superseded", "use_autoreload",
+]  # fmt: skip
 PUBLIC_OF_MAIN = sorted([*PUBLIC, "http"])
 
 # Each line imports from the lines below it, never from those above or from its own.
@@ -31,19 +34,30 @@ LAYERS = """
     adapters.cherrypy_servers adapters.cherrypy_owners
     adapters.cheroot adapters.flup adapters.socketservers adapters.waitress adapters.binding
     adapters.standins adapters.uwsgi
-    adapters.flup_fork adapters.patches adapters.servers
+    adapters.flup_fork adapters.servers
     reloader
     updating
-    watcher retention adapters.__init__
+    ownership.owned retention
+    ownership.exits ownership.threads ownership.logs
+    ownership.executors ownership.registries ownership.signals ownership.lists ownership.leftovers
+    ownership.levels ownership.views ownership.caches ownership.__init__
+    ownership.makers patches
+    holders.search
+    holders.walk holders.words
+    holders.roots
+    holders.objects holders.__init__
+    per_generation draining watcher adapters.__init__
     files
-    options
-    loading importing adoption
+    options adoption
+    loading importing
     modules
+    isolation
     routed
     middleware
-    mainthread hooks
+    mainthread hooks keeping
     reporting
     generations
+    libraries
     marking sources errors adapters.platforms
 """
 

@@ -15,7 +15,7 @@ import typing
 import weakref
 from importlib import _bootstrap
 
-from ponyreload import retention
+from ponyreload.ownership import caches
 
 
 def test_the_import_system_has_a_lock_that_knows_its_owner():
@@ -111,7 +111,7 @@ def test_the_caches_that_hold_classes_can_be_emptied():
     isinstance(Order(), typing.SupportsInt)
     del Order
     gc.collect()
-    retention.clear_caches()
+    caches.clear_caches()
     gc.collect()
     assert typing._cleanups
     assert kept() is None

@@ -1,103 +1,91 @@
-"""A retired generation is freed (G8)."""
+"""What keeps a retired generation in memory is said once, in words, and given as data."""
 
 from __future__ import annotations
 
-import pytest
+FILES = {
+    "cache.py": "held = {}\n",
+    "shop.py": """
+        from ponyreload import *
+        import cache
+        X = 1
+        class Order:
+            def price(self):
+                return X
+        if X in HELD:
+            cache.held[f"order {X}"] = Order()
+    """,
+    "app.py": """
+        from ponyreload import *
+        import shop
+        reloader = use_autoreload()
 
-APP = """
-    from __future__ import annotations
-    from ponyreload import *
-    import abc, collections, dataclasses, enum, functools, inspect, threading, typing
-    import shop
-    reloader = use_autoreload()
-
-    class Order:
-        def total(self):  # a method holds its module, and so the generation
-            return 0
-
-    {code}
-
-    @AutoreloadMiddleware
-    def application(environ, start_response):
-        start_response("200 OK", [])
-        return [str(shop.X).encode()]
-"""
-ORDINARY = {
-    "nothing": "",
-    "optional": "Maybe = typing.Optional[Order]; Both = typing.Union[Order, int]; Many = typing.Dict[str, Order]",
-    "generic": "T = typing.TypeVar('T')\n    class G(typing.Generic[T]): pass\n    Mine = G[Order]",
-    "protocol": "@typing.runtime_checkable\n    class P(typing.Protocol):\n        def f(self): ...\n    isinstance(Order(), P)",
-    "hints": "@dataclasses.dataclass\n    class Item:\n        order: Order\n    typing.get_type_hints(Item)",
-    "enum": "class Colour(enum.Enum):\n        RED = 1",
-    "abstract": "class A(abc.ABC):\n        @abc.abstractmethod\n        def f(self): ...\n    A.register(Order)\n    isinstance(Order(), A)",
-    "dispatch": "@functools.singledispatch\n    def f(x): ...\n    f.register(Order, print)\n    f(Order())",
-    "cached": "@functools.lru_cache\n    def f(x): return x\n    f(Order())",
-    "signature": "inspect.signature(Order)",
-    "thread": "threading.Thread(target=Order).start()",
+        @AutoreloadMiddleware
+        def application(environ, start_response):
+            start_response("200 OK", [])
+            return [str(shop.X).encode()]
+    """,
 }
+HEAD = """
+    import app, cache, io, logging, ponyreload.updating
+    from ponyreload import retention
+    said = io.StringIO()
+    logging.getLogger("ponyreload").addHandler(logging.StreamHandler(said))
+    ponyreload.updating.COLLECT_SECONDS = 0.05
+    request(app.application)
+    def edit(number):
+        project.replace("shop.py", f"X = {number - 1}", f"X = {number}")
+        app.reloader.wait(number - 1, 10)
+        until(lambda: len(app.reloader.living) == 1)
+    def told_of(text):
+        until(lambda: text in said.getvalue())
+"""
 
 
-@pytest.mark.parametrize("name", ORDINARY)
-def test_ordinary_code_leaves_no_old_generation_in_memory(project, name):
-    files = {"app.py": APP.replace("{code}", ORDINARY[name]), "shop.py": "from ponyreload import *\nX = 1\n"}
-    told = project(files).drive("""
-        import app
-        reloader, application = app.reloader, app.application
-        request(application)
-        for number in range(2, 8):
-            project.edit("shop.py", f"from ponyreload import *\\nX = {number}\\n")
-            reloader.wait(number - 1, 10)
-        until(lambda: len(reloader.living) == 1)
-        until(lambda: living_generations() == [7])
-        tell(answer=request(application))
+def files(*held):
+    return {**FILES, "shop.py": FILES["shop.py"].replace("HELD", repr(held))}
+
+
+def test_what_holds_a_generation_is_said_once_and_given_as_data(project):
+    told = project(files(2)).drive(f"""{HEAD}
+    edit(2)
+    edit(3)
+    told_of("generation 2 is kept alive")
+    edit(4)
+    edit(5)
+    until(lambda: not any("retires" in thread.name for thread in threading.enumerate()))
+    data = app.reloader.retained()
+    cache.held.clear()
+    until(lambda: living_generations() == [5])
+    lines = [line for line in said.getvalue().splitlines() if "kept alive" in line]
+    tell(lines=lines, data=data, after=app.reloader.retained())
     """)
-    assert told["answer"] == "7"
+    text = "generation 2 is kept alive by cache.held['order 2'] -> shop.Order (system module cache holds a user object)"
+    assert told["lines"] == [text]
+    assert told["data"] == [[2, ["cache.held['order 2']", "shop.Order"], text]]
+    assert told["after"] == []
 
 
-def test_an_object_that_a_system_module_keeps_stays_what_it_was(project):
-    files = {
-        "kept.py": "cache = {}\n",
-        "price.py": "from ponyreload import *\nPRICE = 1\n",
-        "shop.py": """
-            from ponyreload import *
-
-            class Order:
-                def total(self):
-                    from price import PRICE
-                    import sys
-                    return [PRICE, sys.modules["price"].PRICE, type(self).__module__, VERSION]
-
-            VERSION = 1
-        """,
-        "app.py": """
-            from ponyreload import *
-            import kept, price, shop
-            reloader = use_autoreload()
-
-            @AutoreloadMiddleware
-            def application(environ, start_response):
-                start_response("200 OK", [])
-                order = kept.cache.setdefault("order", shop.Order())
-                return [repr([*order.total(), type(order) is shop.Order]).encode()]
-        """,
-    }
-    told = project(files).drive("""
-        import app, kept
-        reloader, application = app.reloader, app.application
-        first = request(application)
-        project.replace("shop.py", "VERSION = 1", "VERSION = 2")
-        project.replace("price.py", "PRICE = 1", "PRICE = 2")
-        reloader.wait(1, 10)
-        until(lambda: len(reloader.living) == 1)
-        number = reloader.generation
-        second = request(application)
-        alive = living_generations()
-        kept.cache.clear()
-        until(lambda: living_generations() == [number])
-        tell(first=first, second=second, alive=alive, number=number, third=request(application))
+def test_nothing_is_said_of_generations_that_go(project):
+    told = project(files()).drive(f"""{HEAD}
+    for number in range(2, 6):
+        edit(number)
+    until(lambda: living_generations() == [5])
+    tell(said=said.getvalue(), retained=app.reloader.retained())
     """)
-    assert told["first"] == "[1, 1, 'shop', 1, True]"
-    # Its code and its imports are those of its own generation; what is looked up by name in the request, the request's.
-    assert told["second"] == "[1, 2, 'shop', 1, False]"
-    assert told["alive"] == [1, told["number"]]
-    assert told["third"] == "[2, 2, 'shop', 2, True]"
+    assert "kept alive" not in told["said"]
+    assert told["retained"] == []
+
+
+def test_more_generations_than_usual_are_reported_with_their_holders_and_reloading_goes_on(project):
+    told = project(files(*range(1, 20))).drive(f"""{HEAD}
+    for number in range(2, 12):
+        edit(number)
+    told_of("superseded generations are in memory")
+    edit(12)
+    tell(said=said.getvalue(), answer=request(app.application))
+    """)
+    number, _, rest = told["said"].partition(" superseded generations are in memory; reloading goes on\n")
+    assert int(number.split()[-1]) >= 9
+    for held in range(2, 10):
+        assert f"generation {held} is kept alive by cache.held['order {held}'] -> shop.Order (system module" in rest
+    assert told["answer"] == "12"

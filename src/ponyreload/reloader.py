@@ -19,7 +19,7 @@ from ponyreload.draining import open_requests
 from ponyreload.errors import LoadError
 from ponyreload.files import Files
 from ponyreload.generations import Generation, entered, entered_generation, publish
-from ponyreload.holders import Holder
+from ponyreload.holders.search import Holder
 from ponyreload.hooks import call_retire_hooks
 from ponyreload.importing import ImportHooks
 from ponyreload.loading import Load, load_of_this_thread
@@ -27,10 +27,10 @@ from ponyreload.mainthread import MainThread
 from ponyreload.middleware import Slot
 from ponyreload.modules import MAIN, Modules, namespace_of
 from ponyreload.options import DRAIN_SECONDS, Options
-from ponyreload.owned import Owned
+from ponyreload.ownership.caches import clear_caches
+from ponyreload.ownership.owned import Owned
 from ponyreload.reporting import say
-from ponyreload.retaining import Retained
-from ponyreload.retention import clear_caches
+from ponyreload.retention import Retained
 from ponyreload.routed import RoutedModule
 from ponyreload.sources import Sources
 from ponyreload.updating import Updater

@@ -11,11 +11,11 @@ import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from ponyreload.adapters.patches import Patches
 from ponyreload.adapters.servers import maker_of_this, shown_address
 from ponyreload.adapters.standins import is_loading
 from ponyreload.errors import PonyreloadError
 from ponyreload.generations import MARK, Generation
+from ponyreload.patches import Patches
 from ponyreload.reloader import Reloader
 from ponyreload.reporting import shown
 

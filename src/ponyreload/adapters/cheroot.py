@@ -10,9 +10,9 @@ from weakref import WeakKeyDictionary, WeakSet, ref
 
 from cheroot.server import HTTPServer
 
-from ponyreload.adapters.patches import Patches
 from ponyreload.adapters.servers import Offer, Servers, maker_of_this
 from ponyreload.generations import Generation
+from ponyreload.patches import Patches
 from ponyreload.reloader import Reloader
 
 __all__ = ["ADAPTER", "CherootAdapter"]

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from typing import Any
 
 from ponyreload.adapters.flup_fork import run_prefork
-from ponyreload.adapters.patches import Patches
 from ponyreload.adapters.servers import Offer, Servers, maker_of_this, shown_address
 from ponyreload.generations import Generation
+from ponyreload.patches import Patches
 from ponyreload.reloader import Reloader
 from ponyreload.reporting import say
 

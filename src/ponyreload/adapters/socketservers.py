@@ -11,11 +11,11 @@ from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from ponyreload.adapters.patches import Patches
 from ponyreload.adapters.servers import Offer
 from ponyreload.adapters.standins import StandIns
 from ponyreload.generations import Generation
 from ponyreload.loading import load_of_this_thread
+from ponyreload.patches import Patches
 from ponyreload.reloader import Reloader
 from ponyreload.reporting import say
 

@@ -7,10 +7,10 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from ponyreload.adapters.patches import Patches
 from ponyreload.adapters.servers import Offer
 from ponyreload.adapters.standins import StandIns
 from ponyreload.generations import Generation
+from ponyreload.patches import Patches
 from ponyreload.reloader import Reloader
 
 __all__ = ["ADAPTER", "WaitressAdapter"]

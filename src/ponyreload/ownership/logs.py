@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from typing import Any
 
 from ponyreload.generations import Generation, entered, published
-from ponyreload.owned_levels import ATTRIBUTES, Levels
-from ponyreload.owned_makers import maker, owner_of_call, owner_of_class
-from ponyreload.owned_patches import Patches
-from ponyreload.owned_views import THROUGH, View
+from ponyreload.ownership.levels import ATTRIBUTES, Levels
+from ponyreload.ownership.makers import maker, owner_of_call, owner_of_class
+from ponyreload.ownership.views import THROUGH, View
+from ponyreload.patches import Patches
 from ponyreload.reporting import say
 
 __all__ = ["Logs"]

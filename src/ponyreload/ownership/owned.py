@@ -11,14 +11,14 @@ from collections.abc import Callable, MutableMapping
 
 from ponyreload.generations import Generation, published
 from ponyreload.mainthread import MainThread
-from ponyreload.owned_executors import Executors
-from ponyreload.owned_exits import Exits, run_finalizers
-from ponyreload.owned_lists import Lists
-from ponyreload.owned_logging import Logs
-from ponyreload.owned_makers import Belongings
-from ponyreload.owned_registries import Registries
-from ponyreload.owned_signals import Signals
-from ponyreload.owned_threads import Threads
+from ponyreload.ownership.executors import Executors
+from ponyreload.ownership.exits import Exits, run_finalizers
+from ponyreload.ownership.lists import Lists
+from ponyreload.ownership.logs import Logs
+from ponyreload.ownership.makers import Belongings
+from ponyreload.ownership.registries import Registries
+from ponyreload.ownership.signals import Signals
+from ponyreload.ownership.threads import Threads
 from ponyreload.reporting import say
 
 __all__ = ["Owned"]

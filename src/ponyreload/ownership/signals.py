@@ -10,8 +10,8 @@ from weakref import WeakKeyDictionary
 
 from ponyreload.generations import Generation, entered_generation
 from ponyreload.mainthread import MainThread
-from ponyreload.owned_makers import Maker, is_for_process, maker, maker_of, owner_of_call
-from ponyreload.owned_patches import Patches
+from ponyreload.ownership.makers import Maker, is_for_process, maker, maker_of, owner_of_call
+from ponyreload.patches import Patches
 
 __all__ = ["Signals"]
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, MutableMapping
 from typing import Any
 
 from ponyreload.generations import Generation, published
-from ponyreload.owned_makers import Belongings, maker
-from ponyreload.owned_patches import Patches
+from ponyreload.ownership.makers import Belongings, maker
+from ponyreload.patches import Patches
 
 __all__ = ["Executors"]
 

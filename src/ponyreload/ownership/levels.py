@@ -7,7 +7,7 @@ from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
 
 from ponyreload.generations import Generation, published
-from ponyreload.owned_makers import Maker, rows
+from ponyreload.ownership.makers import Maker, rows
 
 __all__ = ["ATTRIBUTES", "Levels"]
 

@@ -13,8 +13,8 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from ponyreload.generations import Generation
-from ponyreload.owned_makers import Maker, is_made_by, maker, maker_of, owner_of_call, rows
-from ponyreload.owned_patches import Patches
+from ponyreload.ownership.makers import Maker, is_made_by, maker, maker_of, owner_of_call, rows
+from ponyreload.patches import Patches
 from ponyreload.routed import RoutedModule
 
 __all__ = ["Registries"]

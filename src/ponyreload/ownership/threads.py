@@ -11,9 +11,9 @@ from typing import Any
 from weakref import WeakSet
 
 from ponyreload.generations import MARK, Generation, calling, entered_generation
-from ponyreload.owned_leftovers import Leftovers, runs_server
-from ponyreload.owned_makers import Belongings, Maker, is_for_process, names_of_call
-from ponyreload.owned_patches import Patches
+from ponyreload.ownership.leftovers import Leftovers, runs_server
+from ponyreload.ownership.makers import Belongings, Maker, is_for_process, names_of_call
+from ponyreload.patches import Patches
 
 __all__ = ["Threads"]
 

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ponyreload.generations import Generation, calling, entered_generation, published
-from ponyreload.owned_makers import Maker, maker
+from ponyreload.ownership.makers import Maker, maker
 
 __all__ = ["View"]
 
 # Code that works on such a list for others.
-THROUGH = ("logging", "ponyreload.owned_logging")
+THROUGH = ("logging", "ponyreload.ownership.logs")
 READS = (
     "__add__", "__contains__", "__eq__", "__getitem__", "__len__", "__ne__", "__repr__", "__reversed__", "copy",
     "count", "index",

@@ -23,7 +23,7 @@ from types import (
 from typing import Any, NamedTuple
 
 from ponyreload.generations import Generation
-from ponyreload.holder_objects import (
+from ponyreload.holders.objects import (
     attribute_holding,
     belongs,
     code_name,
@@ -35,7 +35,7 @@ from ponyreload.holder_objects import (
     place,
     shown_key,
 )
-from ponyreload.holder_roots import Kind, Root
+from ponyreload.holders.roots import Kind, Root
 
 __all__ = ["in_words"]
 

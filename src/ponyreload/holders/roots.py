@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from ponyreload import marking
 from ponyreload.generations import MARK, Generation
-from ponyreload.holder_objects import described, key_of, locals_of, module_of_class, namespace_of_module, place
+from ponyreload.holders.objects import described, key_of, locals_of, module_of_class, namespace_of_module, place
 
 __all__ = [
     "Kind", "Root", "is_our_type", "our_modules", "passed_by", "root_of_ours", "roots_of_modules",

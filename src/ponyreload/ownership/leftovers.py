@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from ponyreload.adapters import ADAPTERS
 from ponyreload.generations import MARK, Generation
-from ponyreload.owned_makers import Belongings
+from ponyreload.ownership.makers import Belongings
 from ponyreload.reporting import say, shown
 
 __all__ = ["Leftovers", "is_of_server", "runs_server"]

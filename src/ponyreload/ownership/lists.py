@@ -13,8 +13,8 @@ from weakref import WeakKeyDictionary
 
 from ponyreload.generations import Generation
 from ponyreload.marking import library_folders
-from ponyreload.owned_makers import Maker, is_made_by, maker, owner_of_call, owner_of_class, rows
-from ponyreload.owned_patches import Patches
+from ponyreload.ownership.makers import Maker, is_made_by, maker, owner_of_call, owner_of_class, rows
+from ponyreload.patches import Patches
 
 __all__ = ["Lists"]
 

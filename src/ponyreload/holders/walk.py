@@ -13,8 +13,8 @@ from types import CellType
 from typing import Any, NamedTuple
 
 from ponyreload.generations import MARK, Generation
-from ponyreload.holder_objects import key_of
-from ponyreload.holder_roots import Kind, Root, is_our_type, our_modules, passed_by, root_of_ours
+from ponyreload.holders.objects import key_of
+from ponyreload.holders.roots import Kind, Root, is_our_type, our_modules, passed_by, root_of_ours
 
 __all__ = ["Walk", "Way"]
 

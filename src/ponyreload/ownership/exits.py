@@ -13,9 +13,9 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from ponyreload.generations import Generation, entered
-from ponyreload.owned_leftovers import is_of_server
-from ponyreload.owned_makers import Maker, is_for_process, maker, maker_of, owner_of_call, rows
-from ponyreload.owned_patches import Patches
+from ponyreload.ownership.leftovers import is_of_server
+from ponyreload.ownership.makers import Maker, is_for_process, maker, maker_of, owner_of_call, rows
+from ponyreload.patches import Patches
 from ponyreload.reporting import load_error, say
 from ponyreload.routed import RoutedModule
 

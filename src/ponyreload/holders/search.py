@@ -8,10 +8,10 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from ponyreload.generations import Generation
-from ponyreload.holder_objects import key_of
-from ponyreload.holder_roots import roots_of_modules, roots_of_registries, roots_of_threads, script_runs
-from ponyreload.holder_walk import Walk
-from ponyreload.holder_words import in_words
+from ponyreload.holders.objects import key_of
+from ponyreload.holders.roots import roots_of_modules, roots_of_registries, roots_of_threads, script_runs
+from ponyreload.holders.walk import Walk
+from ponyreload.holders.words import in_words
 
 __all__ = ["Holder", "find_holder", "find_holders"]
 
