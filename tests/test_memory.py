@@ -101,3 +101,53 @@ def test_an_object_that_a_system_module_keeps_stays_what_it_was(project):
     assert told["second"] == "[1, 2, 'shop', 1, False]"
     assert told["alive"] == [1, told["number"]]
     assert told["third"] == "[2, 2, 'shop', 2, True]"
+
+
+def test_what_a_request_leaves_in_context_variables_does_not_stay_in_the_servers_threads(project):
+    files = {
+        "app.py": """
+            from ponyreload import *
+            import contextvars, shop
+            from system import user
+            reloader = use_autoreload()
+
+            class User:
+                def name(self):
+                    return str(shop.X)
+
+            def application(environ, start_response):
+                start_response("200 OK", [])
+                before = user.get()
+                user.set(User())
+                yield f"{shop.X} {before}".encode()
+                yield f" {user.get().name()}".encode()  # it is there to the end of the request
+
+            application = AutoreloadMiddleware(application)
+        """,
+        "system.py": "import contextvars\nuser = contextvars.ContextVar('user', default=None)\n",
+        "shop.py": "from ponyreload import *\nX = 1\n",
+    }
+    told = project(files).drive("""
+        import http.client
+        from cheroot.wsgi import Server
+        import app
+        server = Server(("127.0.0.1", 0), app.application, numthreads=3)
+        server.prepare()
+        threading.Thread(target=server.serve).start()
+
+        def ask():
+            connection = http.client.HTTPConnection(*server.bind_addr, timeout=10)
+            connection.request("GET", "/")
+            return connection.getresponse().read().decode()
+
+        answers = []
+        for number in range(1, 5):
+            answers.append(sorted({ask() for _ in range(20)}))
+            if number < 4:
+                project.edit("shop.py", f"from ponyreload import *\\nX = {number + 1}\\n")
+                app.reloader.wait(number, 10)
+        until(lambda: living_generations() == [4])
+        server.stop()
+        tell(answers=answers)
+    """)
+    assert told["answers"] == [[f"{number} None {number}"] for number in range(1, 5)]

@@ -30,7 +30,6 @@ __all__ = [
     "entered",
     "entered_generation",
     "is_on",
-    "leave",
     "owner_of",
     "publish",
     "published",
@@ -140,9 +139,8 @@ def entered(generation: Generation | None) -> Iterator[None]:
         _entered.reset(token)
 
 
-# The two ends of `entered`, for the request path, where a context manager costs more than the work.
+# For a context that ends with its request.
 enter = _entered.set
-leave = _entered.reset
 
 
 def entered_generation() -> Generation | None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterable, Iterator
+from contextvars import Context, copy_context
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from ponyreload.generations import Generation, active, enter, entered_generation, leave
+from ponyreload.generations import Generation, active, enter, entered_generation
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -51,20 +52,20 @@ class Slot:
         self._is_outermost = True
         started = monotonic()  # for `draining`, which finds it here
         generation = self._reloader.lease()
-        token = enter(generation)
+        # What the application leaves in context variables goes with its request; the server's thread would keep it.
+        context = copy_context()
+        context.run(enter, generation)
         try:
-            body = self._app(generation)(environ, start_response)
+            body = context.run(self._app(generation), environ, start_response)
         except BaseException:
             self._reloader.release(generation)
             raise
-        finally:
-            leave(token)
         # The server may treat these in its own way, so they stay as they are; no code of the application is to run.
         if type(body) in (list, tuple) or _is_file(body, environ):
             self._reloader.release(generation)
             return body
         kind = SizedBody if hasattr(type(body), "__len__") else LeasedBody
-        return kind(body, generation, self._reloader, environ, started)
+        return kind(body, generation, self._reloader, environ, started, context)
 
     @property
     def is_shared(self) -> bool:
@@ -109,41 +110,33 @@ class LeasedBody:
         reloader: Reloader,
         environ: WSGIEnvironment,
         started: float,
+        context: Context,
     ) -> None:
         self._body = body
         self._parts: Iterator[bytes] | None = None
         self.generation: Generation | None = generation
         self._reloader = reloader
+        self._context = context
         self.environ = environ
         self.started = started
 
     def __iter__(self) -> Iterator[bytes]:
-        token = enter(self.generation)
-        try:
-            self._parts = iter(self._body)
-        finally:
-            leave(token)
+        self._parts = self._context.run(iter, self._body)
         return self
 
     def __next__(self) -> bytes:
         if self._parts is None:
             iter(self)
         assert self._parts is not None
-        token = enter(self.generation)
-        try:
-            return next(self._parts)
-        finally:
-            leave(token)
+        return self._context.run(next, self._parts)
 
     def close(self) -> None:
         """Close the application's body, and let go of the generation; the server calls this once."""
-        token = enter(self.generation)
         try:
             close = getattr(self._body, "close", None)
             if close is not None:
-                close()
+                self._context.run(close)
         finally:
-            leave(token)
             self._release()
 
     def __del__(self) -> None:
