@@ -97,6 +97,11 @@ APP = """
 # Generation 2 runs `hold`, and is superseded by 3.
 DRIVE = """
     import random, types
+    from ponyreload.ownership.owned import Owned
+
+    # What would be undone at retirement is to stay, and to be found.
+    for name in ("install", "begin", "look", "published", "retire", "uninstall"):
+        setattr(Owned, name, lambda *args: None)
     import app, finding
     import shop_registry as registry
     from finding import find_holders, Generation, reports
