@@ -523,3 +523,54 @@ def test_objects_in_a_session_are_of_the_new_classes_after_a_reload(storage, pro
         server.wait_for("/", "3")
         assert json.loads(server.get("/show", Cookie=cookie)) == [True, "2: tea,milk", [True, True], 3]
         assert "a session keeps" not in server.log
+
+
+# -- scripts that are not reloaded ---------------------------------------------------------------------------
+
+
+def test_what_a_system_module_mounts_stays_and_a_retired_generation_goes_all_the_same(project):
+    files = {
+        "app.py": """
+            USE_AUTORELOAD = False
+            import os
+            import wsgiref.simple_server
+            import cherrypy
+            import ponyreload
+            import shop
+
+            class Tools:
+                @cherrypy.expose
+                def index(self):
+                    return " ".join(each.text for each in reloader.retained()) or "nothing"
+
+            cherrypy.tree.mount(Tools(), "/before")
+            reloader = ponyreload.use_autoreload()
+            cherrypy.tree.mount(Tools(), "/after")
+            cherrypy.tree.graft(wsgiref.simple_server.demo_app, "/graft")
+            cherrypy.config.update({"server.socket_port": int(os.environ["PORT"])})
+            cherrypy.engine.signals.subscribe()
+            cherrypy.engine.start()
+            cherrypy.engine.block()
+        """,
+        "shop.py": """
+            from ponyreload import *
+            import cherrypy
+
+            class Root:
+                @cherrypy.expose
+                def index(self):
+                    return "shop 1"
+
+            # CherryPy's checker looks at an application with a configuration.
+            cherrypy.tree.mount(Root(), "/shop", {"/static": {"tools.staticdir.on": False}})
+        """,
+    }
+    site = project(files)
+    with site.serve(ready="/shop/") as server:
+        for number in (2, 3):
+            site.replace("shop.py", f"shop {number - 1}", f"shop {number}")
+            server.wait_for("/shop/", f"shop {number}")
+            assert server.get("/graft").startswith("Hello world!")
+            server.wait_for("/before/", "nothing")
+            server.wait_for("/after/", "nothing")
+        assert "kept alive" not in server.log

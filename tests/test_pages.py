@@ -484,3 +484,15 @@ def test_a_path_that_two_modules_take_keeps_the_load_from_being_served(project):
         site.edit("shop/pages.py", SHOP + taken.replace("/open", "/mine"))
         live.wait_for("/mine", "mine")
         assert live.get("/number") == "2"
+
+
+def test_a_script_that_is_not_reloaded_may_start_the_server(project):
+    files = {
+        "shop.py": "from ponyreload.main import *\n\n@http\ndef page():\n    return 'page 1'\n",
+        "app.py": "USE_AUTORELOAD = False\nimport os\nfrom ponyreload.main import *\nimport shop\nuse_autoreload()\n" + START,
+    }
+    site = project(files)
+    with site.serve(ready="/page") as live:
+        for number in (2, 3):
+            site.replace("shop.py", f"page {number - 1}", f"page {number}")
+            live.wait_for("/page", f"page {number}")

@@ -1,4 +1,4 @@
-"""Mounts: `cherrypy.tree`, on which each generation has applications of its own."""
+"""Mounts: `cherrypy.tree`, on which each generation has applications of its own, besides those of system modules."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import cherrypy
 from cherrypy._cptree import Tree
 
-from ponyreload.generations import Contents, Generation, published
+from ponyreload.generations import Contents, Generation, calling, entered_generation, owner_of, published
 
 __all__ = ["MOUNTS", "Mounts"]
 
@@ -18,19 +18,41 @@ class Mounts:
 
     def install(self) -> None:
         # Mount point -> application:  "/shop" -> <cherrypy.Application>
-        self.own: Contents[dict[str, Any]] = Contents(dict, cherrypy.tree.__dict__.pop("apps"))
+        first: dict[str, Any] = cherrypy.tree.__dict__.pop("apps")
+        self.own = Contents(self.shared, first)
+        # What there was before autoreload, and may be of generation 1; what system modules have mounted since.
+        self._early = dict(first)
+        self._of_process: dict[str, Any] = {}
         cherrypy.tree.__class__ = RoutedTree
 
     def uninstall(self) -> None:
         cherrypy.tree.__class__ = Tree
         cherrypy.tree.apps = self.own.of(published())
 
+    def note(self, path: str) -> None:
+        """Note that an application has been mounted: by a system module, if no user code is running here."""
+        if entered_generation() is None and calling() is None:
+            self._of_process[path] = self.own.get()[path]
+
+    def shared(self) -> dict[str, Any]:
+        """Return what is there for every generation."""
+        # Whose code is whose is known once generation 1 has been adopted.
+        self._early = {path: app for path, app in self._early.items() if owner_of(app) is None}
+        return {**self._early, **self._of_process}
+
     def retire(self, generation: Generation) -> None:
         """Have logging forget the two loggers of each application, named after its id, which it would keep for ever."""
+        shared = set(map(id, self.shared().values()))
         for app in self.own.of(generation).values():
+            if id(app) in shared:
+                continue
             for log in (getattr(getattr(app, "log", None), kind, None) for kind in ("error_log", "access_log")):
                 if log is not None:
                     logging.Logger.manager.loggerDict.pop(log.name, None)
+        # CherryPy's checker leaves the last application that it looked at in what stands for a request outside of one.
+        outside = vars(type(cherrypy.serving).request)
+        outside.pop("app", None)
+        outside.pop("config", None)
 
 
 class RoutedTree(Tree):  # type: ignore[misc]
@@ -45,6 +67,15 @@ class RoutedTree(Tree):  # type: ignore[misc]
         own = MOUNTS.own.get()
         own.clear()
         own.update(apps)
+
+    def mount(self, root: Any, script_name: str = "", config: Any = None) -> Any:
+        app = super().mount(root, script_name, config)
+        MOUNTS.note(app.script_name)
+        return app
+
+    def graft(self, wsgi_callable: Any, script_name: str = "") -> None:
+        super().graft(wsgi_callable, script_name)
+        MOUNTS.note(script_name.rstrip("/"))
 
 
 MOUNTS = Mounts()
