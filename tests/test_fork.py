@@ -127,7 +127,13 @@ FORK_IN_A_LOAD = """
 
 
 def test_a_fork_waits_for_the_load_that_is_busy(project):
-    then = "threading.Thread(target=lambda: time.sleep(0.1) or gate.open.set()).start()  # when the fork waits"
+    then = """
+    plain = ponyreload.updating.Updater.finish_load
+    def finish_load(updater):
+        gate.open.set()
+        plain(updater)
+    ponyreload.updating.Updater.finish_load = finish_load
+    """
     told = project(GATED).drive(FORK_IN_A_LOAD.format(seconds=10, then=then))
     assert (told["child"], told["parent"], told["error"]) == ("2", "2", "None")
     assert told["stderr"].count("generation 2 serves") == 1

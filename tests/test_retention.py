@@ -26,11 +26,12 @@ FILES = {
     """,
 }
 HEAD = """
-    import app, cache, io, logging, ponyreload.updating
-    from ponyreload import retention
+    GRACE = 0.1
+    import app, cache, io, logging
+    from ponyreload import retention, updating
     said = io.StringIO()
     logging.getLogger("ponyreload").addHandler(logging.StreamHandler(said))
-    ponyreload.updating.COLLECT_SECONDS = 0.05
+    retention.GRACE_SECONDS = updating.GRACE_SECONDS = GRACE
     request(app.application)
     def edit(number):
         project.replace("shop.py", f"X = {number - 1}", f"X = {number}")
@@ -74,6 +75,27 @@ def test_nothing_is_said_of_generations_that_go(project):
     """)
     assert "kept alive" not in told["said"]
     assert told["retained"] == []
+
+
+def test_nothing_is_said_of_a_generation_that_goes_a_little_later(project):
+    told = project(files(2)).drive(f"""{HEAD}
+    looks, plain = [], retention.Retained.look
+    def look(self):
+        looks.append(plain(self))
+        return looks[-1]
+    retention.Retained.look = look
+    retention.GRACE_SECONDS = 3600
+    edit(2)
+    edit(3)
+    until(lambda: True in looks)
+    cache.held.clear()
+    until(lambda: living_generations() == [3])
+    retention.GRACE_SECONDS = 0
+    edit(4)
+    until(lambda: False in looks)
+    tell(said=said.getvalue())
+    """)
+    assert "kept alive" not in told["said"]
 
 
 def test_more_generations_than_usual_are_reported_with_their_holders_and_reloading_goes_on(project):

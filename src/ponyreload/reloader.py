@@ -139,9 +139,9 @@ class Reloader:
         gc.collect()
         return self._retained.holders()
 
-    def look_for_holders(self) -> None:
-        """Report, after a collection, what keeps retired generations in memory; each once."""
-        self._retained.look()
+    def look_for_holders(self) -> bool:
+        """Report, after a collection, what keeps retired generations in memory, each once. Whether to look again."""
+        return self._retained.look()
 
     def stop(self) -> None:
         """End watching and take all hooks out. The generation that serves goes on serving. Safe to call twice."""

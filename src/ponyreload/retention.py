@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from typing import NamedTuple
 
 from ponyreload.generations import Generation
 from ponyreload.holders.search import Holder, find_holders
@@ -15,6 +17,15 @@ __all__ = ["Retained"]
 
 # So many superseded generations may be in memory before that is called a leak.
 MOST = 8
+# Threads that are ending and connections that are being closed may hold a generation a little longer than its requests.
+GRACE_SECONDS = 5.0
+
+
+class Retired(NamedTuple):
+    """A generation that has retired, and when, on the monotonic clock."""
+
+    generation: weakref.ref[Generation]
+    at: float
 
 
 class Retained:
@@ -29,49 +40,59 @@ class Retained:
     def __init__(self, living: Callable[[], Sequence[Generation]]) -> None:
         self._living = living
         self._lock = threading.Lock()
-        self._retired: list[weakref.ref[Generation]] = []
+        self._retired: list[Retired] = []
         self._told_of = 0  # generations that were in memory when that was called too many
 
     def add(self, generation: Generation) -> None:
         """Note that a generation has retired."""
         with self._lock:
-            self._retired = [each for each in self._retired if each() is not None]
-            self._retired.append(weakref.ref(generation))
+            self._retired = [each for each in self._retired if each.generation() is not None]
+            self._retired.append(Retired(weakref.ref(generation), time.monotonic()))
 
     def holders(self) -> list[Holder]:
         """Return what keeps each retired generation in memory that is; to be called after a collection."""
         return find_holders(self._in_memory(), self._living())
 
-    def look(self) -> None:
-        """Report what is new, in a thread of its own; to be called after a collection."""
-        if self._has_news():
-            threading.Thread(target=self._report, name="ponyreload looks for holders", daemon=True).start()
+    def look(self) -> bool:
+        """Report what is new, in a thread of its own; to be called after a collection.
+
+        Returns:
+            Whether to look again, GRACE_SECONDS later: something is in memory that may go by itself.
+        """
+        since = time.monotonic() - GRACE_SECONDS
+        untold = [(found.number, at) for each, at in self._all() if (found := each()) is not None and not found.is_told]
+        due = {number for number, at in untold if at <= since}
+        if due or self._is_leak():
+            name = "ponyreload looks for holders"
+            threading.Thread(target=self._report, args=(due,), name=name, daemon=True).start()
+        return len(due) < len(untold)
 
     def begin_in_child(self) -> None:
         """Begin anew in a forked process."""
         self._lock = threading.Lock()
 
-    def _in_memory(self) -> list[Generation]:
+    def _all(self) -> list[Retired]:
         with self._lock:
-            return [found for each in self._retired if (found := each()) is not None]
+            return list(self._retired)
 
-    def _has_news(self) -> bool:
-        return any(not each.is_told for each in self._in_memory()) or self._superseded() > max(MOST, self._told_of)
+    def _in_memory(self) -> list[Generation]:
+        return [found for each, _ in self._all() if (found := each()) is not None]
+
+    def _is_leak(self) -> bool:
+        return self._superseded() > max(MOST, self._told_of)
 
     def _superseded(self) -> int:
         return len(self._in_memory()) + len(self._living()) - 1
 
-    def _report(self) -> None:
+    def _report(self, due: Collection[int]) -> None:
         found = self.holders()
-        news = {each.number for each in self._in_memory() if not each.is_told}
         for each in self._in_memory():
-            each.is_told = True
+            each.is_told = each.is_told or each.number in due
         for holder in found:
-            if holder.generation in news:
+            if holder.generation in due:
                 say(holder.text, logging.WARNING)
-        number = self._superseded()
-        if number > max(MOST, self._told_of):
-            self._told_of = number
+        if self._is_leak():
+            number = self._told_of = self._superseded()
             lasting = [f"generation {each.number} is held by {each.leases} requests" for each in self._living()[:-1]]
             reasons = "\n".join([holder.text for holder in found] + lasting)
             say(f"{number} superseded generations are in memory; reloading goes on\n{reasons}", logging.ERROR)

@@ -21,6 +21,7 @@ from ponyreload.hooks import call_reload_hooks
 from ponyreload.loading import Load, load_of_this_thread
 from ponyreload.modules import MAIN, Modules
 from ponyreload.reporting import listed, load_error, say, shown
+from ponyreload.retention import GRACE_SECONDS
 from ponyreload.watcher import Watcher, events_arrive
 
 if TYPE_CHECKING:
@@ -92,13 +93,13 @@ class Updater:
         return load
 
     def finish_load(self) -> None:
-        """Wait until no load is busy, or give it up: in a forked process it could not go on."""
+        """Wait until what is being loaded serves; or give it up: a forked process could not go on with it."""
+        mine = load_of_this_thread()
+        if threading.current_thread() is not self._thread:
+            with self._news:
+                self._news.wait_for(lambda: self._loading in (None, mine), FORK_SECONDS)
         load = self.unfinished_load()
-        if load is None:
-            return
-        with self._news:
-            self._news.wait_for(lambda: load.done, FORK_SECONDS)
-        if not load.done:
+        if load is not None:
             load.abandon()
             load.join(QUIET_SECONDS)
 
@@ -119,10 +120,10 @@ class Updater:
                 self._look_at = due
                 self._news.notify_all()
 
-    def collect_later(self) -> None:
-        """Have the memory of a generation that has retired collected when nothing has retired for a while."""
+    def collect_later(self, delay: float = COLLECT_SECONDS) -> None:
+        """Have the memory of retired generations collected in *delay* seconds, unless another one retires by then."""
         with self._news:
-            self._collect_at = time.monotonic() + COLLECT_SECONDS
+            self._collect_at = time.monotonic() + delay
             self._news.notify_all()
 
     def ask(self) -> None:
@@ -170,7 +171,8 @@ class Updater:
         if _is_due(self._collect_at):
             self._collect_at = None
             gc.collect()
-            self._reloader.look_for_holders()
+            if self._reloader.look_for_holders():
+                self.collect_later(GRACE_SECONDS)
 
     def is_called(self) -> bool:
         """Tell whether there is something to do now."""
@@ -289,6 +291,7 @@ class Updater:
         except Exception as error:
             return error
         self._files.served(load.generation)
+        self._loading = None
         milliseconds = (time.monotonic() - started) * 1000
         what = f"{listed(changed)} changed" if changed else "asked for"
         say(f"generation {load.generation.number} serves: {what} ({milliseconds:.0f} ms)")
@@ -306,11 +309,13 @@ class Updater:
 
     def _discard(self, load: Load) -> None:
         """Let go of a generation that will never be served."""
-        self._loading = None
         load.abandon()
         # Most loads end at their next import. One that does not is left to itself: it can do no harm to others.
         load.join(QUIET_SECONDS)
         self._reloader.retire(load.generation)
+        with self._news:
+            self._loading = None
+            self._news.notify_all()
 
     # -- looking ---------------------------------------------------------------------------------------------
 
