@@ -125,7 +125,7 @@ def names_in_all(file: Path) -> list[str]:
         node.value for node in tree.body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
     ]
     assert len(lists) == 1, f"{file} has no __all__"
-    return ast.literal_eval(lists[0])
+    return list(ast.literal_eval(lists[0]))
 
 
 @pytest.mark.parametrize("name", module_files())
