@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 APP = """
     from ponyreload import *
     import shop.cart, shop.api, shop.views, shop.orders
@@ -265,10 +267,11 @@ LOGGED = """
 """
 
 
-def test_where_logging_is_configured_its_handlers_get_all_and_stderr_gets_nothing(project):
-    written = said(project, """
+@pytest.mark.parametrize("level", ["", ", level=logging.INFO"])
+def test_where_logging_is_configured_its_handlers_get_all_and_stderr_gets_nothing(project, level):
+    written = said(project, f"""
     import logging
-    logging.basicConfig(filename="log.txt", format="%(levelname)s %(name)s|%(message)s", level=logging.INFO)
+    logging.basicConfig(filename="log.txt", format="%(levelname)s %(name)s|%(message)s"{level})
     """ + LOGGED + """
     app.reloader.stop()
     text = (project / "log.txt").read_text()
@@ -289,6 +292,17 @@ def test_the_level_of_the_logger_counts_where_logging_is_not_configured(project)
     written = said(project, """
     import logging
     logging.getLogger("ponyreload").setLevel(logging.ERROR)
+    """ + LOGGED)  # fmt: skip
+    assert written.startswith("Traceback (most recent call last):\n")
+    assert written.endswith("still serving generation 3; save the file to try again\n")
+
+
+@pytest.mark.parametrize("call", ["getLogger().setLevel(logging.ERROR)", "disable(logging.WARNING)"])
+def test_a_level_that_the_user_has_set_counts_where_logging_is_configured(project, call):
+    written = said(project, f"""
+    import logging
+    logging.basicConfig(format="%(message)s")
+    logging.{call}
     """ + LOGGED)  # fmt: skip
     assert written.startswith("Traceback (most recent call last):\n")
     assert written.endswith("still serving generation 3; save the file to try again\n")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 APP = """
     from ponyreload import *
     import importlib, pickle, sys, threading
@@ -70,3 +72,37 @@ def test_a_slow_request_finishes_on_the_generation_it_started_on(project):
     """)
     assert told["slow"] == "[1, 1, 1, 1, True]"
     assert told["quick"] == "[2, 2, 2, 2, True]"
+
+
+@pytest.mark.parametrize("made", ["'shop:sites.app'", "shop.sites.app", "'shop:app'", "shop.app"])
+def test_a_middleware_in_a_module_that_is_not_reloaded_serves_each_generation(project, made):
+    files = {
+        "serving.py": f"""
+            USE_AUTORELOAD = False
+            from ponyreload import *
+            import shop
+            reloader = use_autoreload()
+            application = AutoreloadMiddleware({made})
+        """,
+        "shop.py": """
+            from ponyreload import *
+            X = 1
+
+            def app(environ, start_response):
+                start_response("200 OK", [])
+                return [str(X).encode()]
+
+            class sites:
+                app = app
+        """,
+    }
+    told = project(files).drive("""
+        import serving
+        answers = [request(serving.application)]
+        for number in (2, 3):
+            project.replace("shop.py", f"X = {number - 1}", f"X = {number}")
+            serving.reloader.wait(number - 1, 10)
+            answers.append(request(serving.application))
+        tell(answers=answers)
+    """)
+    assert told["answers"] == ["1", "2", "3"]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ponyreload.adapters.platforms import detect, environment_of_process
 from ponyreload.generations import active
-from ponyreload.middleware import resolve
+from ponyreload.middleware import place_of, resolve
 from ponyreload.options import Options
 from ponyreload.reporting import logger, say, shown
 
@@ -119,7 +119,9 @@ class AutoreloadMiddleware:
             key = ("middleware", filler.middlewares_made)
             filler.middlewares_made += 1
             where = f"{shown(caller.f_code.co_filename)}:{caller.f_lineno}"
-            self._call = reloader.slot(key, f"the AutoreloadMiddleware of {where}", application, filler)
+            # A module that is not reloaded makes none for later generations; these have it at the same place.
+            place = app if isinstance(app, str) else place_of(app, filler)
+            self._call = reloader.slot(key, f"the AutoreloadMiddleware of {where}", application, filler, place=place)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         return self._call(environ, start_response)

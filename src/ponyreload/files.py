@@ -223,7 +223,8 @@ class Files:
     def _find_strangers(self, folders: dict[str, bool]) -> None:
         strangers: dict[str, tuple[str, object]] = {}
         for name, module in list(sys.modules.items()):
-            if type(module) is not RoutedModule and isinstance(module, ModuleType):
+            # `__mp_main__` is what multiprocessing calls `__main__` besides, in a process that it has spawned.
+            if type(module) is not RoutedModule and isinstance(module, ModuleType) and name != "__mp_main__":
                 file = vars(module).get("__file__")
                 if isinstance(file, str) and is_project_file(file):
                     strangers[file] = self._strangers.get(file) or (name, self._digest(file))

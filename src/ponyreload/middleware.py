@@ -187,5 +187,8 @@ def place_of(app: object, generation: Generation) -> str | None:
 
 
 def _at(place: str, generation: Generation) -> Any:
-    name, _, attribute = place.partition(":")
-    return getattr(generation.modules.get(name), attribute, None)
+    name, _, path = place.partition(":")
+    found: Any = generation.modules.get(name)
+    for part in path.split("."):
+        found = getattr(found, part, None)
+    return found

@@ -21,15 +21,23 @@ _first_process = os.getpid()
 
 
 def say(text: str, level: int = logging.INFO) -> None:
-    """Log *text*; write it to stderr if logging is not configured, so that a reload is never silent."""
+    """Log *text*; write it to stderr if logging is not configured, so that a reload is never silent.
+
+    Python's own level for all loggers, WARNING, is taken for INFO here: who puts in a handler, as `waitress.serve` does,
+    often leaves it at that.
+    """
     if os.getpid() != _first_process:
         text = f"process {os.getpid()}: {text}"
-    if logger.hasHandlers():
+    is_configured = logger.hasHandlers()
+    if is_configured and (logger.level or logger.getEffectiveLevel() != logging.WARNING):
         logger.log(level, text)
-    elif level >= (logger.level or logging.INFO) and not logger.disabled:
-        # Not logging.lastResort: that one keeps quiet about everything below WARNING.
+    elif level >= (logger.level or logging.INFO) and level > logging.root.manager.disable:
         record = logger.makeRecord(logger.name, level, __file__, 0, text, (), None)
-        logging.StreamHandler(sys.stderr).handle(record)
+        if is_configured:
+            logger.handle(record)
+        elif not logger.disabled:
+            # Not logging.lastResort: that one keeps quiet about everything below WARNING.
+            logging.StreamHandler(sys.stderr).handle(record)
 
 
 def shown(file: str) -> str:
