@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
 from projects import Project
+
+# A shell has its background jobs ignore Ctrl-C, and all that these start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
