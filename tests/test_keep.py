@@ -56,11 +56,15 @@ def site(project):
 
 def drive(site, code, **more):
     """Run the code; what it defines as `told` comes back."""
-    return site.drive(f"{HEAD}\n    TEXT = (project / 'shop.py').read_text()\n{code}\n    tell(**told, lines=lib.lines)", **more)
+    return site.drive(
+        f"{HEAD}\n    TEXT = (project / 'shop.py').read_text()\n{code}\n    tell(**told, lines=lib.lines)", **more
+    )
 
 
 def test_an_object_is_made_once_and_closed_at_the_end_of_the_process(site):
-    folder = site(**{"lib.py": LIB.replace("lines = []", "class Lines(list):\n        append = print\n    lines = Lines()")})
+    folder = site(
+        **{"lib.py": LIB.replace("lines = []", "class Lines(list):\n        append = print\n    lines = Lines()")}
+    )
     folder.edit("lib.py", LIB.replace("lines = []", "import types\n    lines = types.SimpleNamespace(append=print)"))
     done = folder.run(
         "-c",
@@ -263,7 +267,9 @@ def test_an_instance_of_a_user_class_is_migrated_and_each_generation_has_its_own
 
 def test_kept_objects_keep_no_old_generation(site):
     told = drive(
-        site(MIGRATED.replace("cart = keep", "import lib\n    pool = keep('pool', lambda: lib.Pool())\n    cart = keep")),
+        site(
+            MIGRATED.replace("cart = keep", "import lib\n    pool = keep('pool', lambda: lib.Pool())\n    cart = keep")
+        ),
         """
     for number in range(2, 8):
         edit(TEXT.replace("X = 1", f"X = {number}"), number)

@@ -58,6 +58,7 @@ LAYERS = """
     reporting
     generations
     libraries
+    specs
     marking sources errors adapters.platforms
 """
 

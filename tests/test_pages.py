@@ -489,7 +489,8 @@ def test_a_path_that_two_modules_take_keeps_the_load_from_being_served(project):
 def test_a_script_that_is_not_reloaded_may_start_the_server(project):
     files = {
         "shop.py": "from ponyreload.main import *\n\n@http\ndef page():\n    return 'page 1'\n",
-        "app.py": "USE_AUTORELOAD = False\nimport os\nfrom ponyreload.main import *\nimport shop\nuse_autoreload()\n" + START,
+        "app.py": "USE_AUTORELOAD = False\nimport os\nfrom ponyreload.main import *\nimport shop\nuse_autoreload()\n"
+        + START,
     }
     site = project(files)
     with site.serve(ready="/page") as live:

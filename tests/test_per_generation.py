@@ -93,7 +93,7 @@ OPERATIONS = {
     "sorted(table)": "['a']",
     "len(table), bool(table), 'a' in table, 'b' in table": "(1, True, True, False)",
     "list(iter(table)), list(reversed(table))": "(['a'], ['a'])",
-    "str(table), repr(table), f'{table}', '%s' % table": '("{\'a\': 1}", "{\'a\': 1}", "{\'a\': 1}", "{\'a\': 1}")',
+    "str(table), repr(table), f'{table}', '%s' % table": "(\"{'a': 1}\", \"{'a': 1}\", \"{'a': 1}\", \"{'a': 1}\")",
     "table == {'a': 1}, {'a': 1} == table, table != {}, table == table": "(True, True, True, True)",
     "table | {'b': 2}, {'b': 2} | table": "({'a': 1, 'b': 2}, {'b': 2, 'a': 1})",
     "isinstance(table, dict), table.__class__": "(True, <class 'dict'>)",
@@ -138,7 +138,10 @@ def test_it_does_what_its_object_does(project, operation, environment):
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("PerGeneration({})", "TypeError: PerGeneration takes a factory, which makes the object of a generation, not {}"),
+        (
+            "PerGeneration({})",
+            "TypeError: PerGeneration takes a factory, which makes the object of a generation, not {}",
+        ),
         ("x = PerGeneration(int)\nx += 1", "TypeError: in-place add makes a new object here"),
         ("next(PerGeneration(list))", "TypeError: 'PerGeneration' object is not an iterator"),
         ("PerGeneration(list)()", "TypeError: 'list' object is not callable"),

@@ -143,7 +143,9 @@ def test_a_method_of_a_librarys_object_belongs_to_the_module_that_registers_it(p
 
 
 def test_what_a_system_module_registers_is_called_at_each_retirement(project):
-    site = project({**FILES, "lib.py": "import log, ponyreload\nponyreload.on_retire(lambda: log.lines.append('lib'))\n"})
+    site = project(
+        {**FILES, "lib.py": "import log, ponyreload\nponyreload.on_retire(lambda: log.lines.append('lib'))\n"}
+    )
     site.replace("shop.py", "import log", "import lib, log")
     told = site.drive(f"""
         import app, log
@@ -156,7 +158,12 @@ def test_what_a_system_module_registers_is_called_at_each_retirement(project):
 
 
 def test_a_hook_that_hangs_holds_up_nothing(project):
-    site = project({**FILES, "log.py": "import gate\nclass Lines(list):\n    def append(self, line):\n        gate.open.wait(20)\nlines = Lines()\n"})
+    site = project(
+        {
+            **FILES,
+            "log.py": "import gate\nclass Lines(list):\n    def append(self, line):\n        gate.open.wait(20)\nlines = Lines()\n",
+        }
+    )
     told = site.drive(f"""
         import app, gate
         request(app.application)
@@ -205,7 +212,9 @@ def test_a_thread_of_an_old_generation_learns_that_it_is_superseded(project):
 
 @pytest.mark.parametrize("environment", [{}, {"PONYRELOAD": "off"}])
 def test_what_is_newest_is_not_superseded(project, environment):
-    site = project({**FILES, "look.py": "from ponyreload import *\nuse_autoreload()\nprint(superseded(), superseded(0.01))\n"})
+    site = project(
+        {**FILES, "look.py": "from ponyreload import *\nuse_autoreload()\nprint(superseded(), superseded(0.01))\n"}
+    )
     assert site.run("look.py", **environment).stdout == "False False\n"
 
 

@@ -102,7 +102,8 @@ def test_a_file_that_a_load_finds_empty_before_it_is_written_is_not_served_so(pr
     # A save that deletes and creates: the look finds no file, the load an empty one, and then the editor writes it.
     files = {
         **FILES,
-        "app.py": APP + """
+        "app.py": APP
+        + """
         import os
         open_files = []
 

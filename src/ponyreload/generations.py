@@ -5,8 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 import threading
-from collections.abc import Callable, Iterator, MutableMapping
-from contextlib import contextmanager
+from collections.abc import Callable, MutableMapping
 from contextvars import ContextVar
 from types import FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -129,14 +128,19 @@ def publish(generation: Generation | None) -> Generation | None:
     return before
 
 
-@contextmanager
-def entered(generation: Generation | None) -> Iterator[None]:
+class entered:  # noqa: N801 - used as a function
     """Run a block with *generation* active in this context (thread or task)."""
-    token = _entered.set(generation)
-    try:
-        yield
-    finally:
-        _entered.reset(token)
+
+    __slots__ = ("_generation", "_token")
+
+    def __init__(self, generation: Generation | None) -> None:
+        self._generation = generation
+
+    def __enter__(self) -> None:
+        self._token = _entered.set(self._generation)
+
+    def __exit__(self, *exception: object) -> None:
+        _entered.reset(self._token)
 
 
 # For a context that ends with its request.

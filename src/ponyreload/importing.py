@@ -19,13 +19,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
-from ponyreload.generations import MARK, Generation, active, entered
+from ponyreload.generations import MARK, Generation, active, entered, entered_generation
 from ponyreload.modules import MAIN, Modules, note_missing, plain_import, plain_reload
 from ponyreload.routed import RoutedModule, name_of
 
 __all__ = ["ImportHooks"]
 
 _bootstrap: Any = importlib._bootstrap
+# Packages without user modules, from which every user module imports all.
+OURS = ("ponyreload", "ponyreload.main")
 
 
 class ImportHooks:
@@ -86,30 +88,45 @@ class ImportHooks:
             return plain_import(name, globals, locals, fromlist, level)
 
         # The usual case, a module that is there: no context, no locks.
+        full = name if not level else _absolute_name(name, globals, level)
         modules = generation.modules
-        if not level:
-            module = modules.get(name)
-            if module is not None:
-                if not fromlist:
-                    top = modules.get(name.partition(".")[0])
-                    if top is not None:
-                        return top
-                elif all(map(getattr(module, "__dict__", {}).__contains__, fromlist)):
-                    return module
-
-            elif self._is_plain(name, fromlist):
-                return plain_import(name, globals, locals, fromlist, level)
-
+        module = modules.get(full)
+        if module is not None:
+            if not fromlist:
+                top = None if level else modules.get(name.partition(".")[0])
+                if top is not None:
+                    return top
+            elif _has_all(module, fromlist):
+                return module
+        elif self._is_plain(full, fromlist):
+            return plain_import(name, globals, locals, fromlist, level)
+        is_entered = entered_generation() is generation
+        if is_entered:
+            return self._import_for(generation, full, name, globals, locals, fromlist, level)
         with entered(generation):
-            full = name if not level else _absolute_name(name, globals, level)
-            package = self._load_along(generation, full)
-            if fromlist:
-                self._load_children(generation, full, package, fromlist)
-            module = self._modules.real(generation, plain_import(name, globals, locals, fromlist, level))
-            # A system package has routed modules for its children; user code is to get the real ones.
-            is_mixed = package is None and full in self._modules.packages
-            needs_view = is_mixed and fromlist and "*" not in fromlist
-            return PackageView(module, generation, self._modules) if needs_view else module
+            return self._import_for(generation, full, name, globals, locals, fromlist, level)
+
+    def _import_for(
+        self,
+        generation: Generation,
+        full: str,
+        name: str,
+        globals: Mapping[str, Any],
+        locals: Mapping[str, Any] | None,
+        fromlist: Sequence[str] | None,
+        level: int,
+    ) -> Any:
+        """Load what code of *generation* imports, and return what its import statement is to get."""
+        package = self._load_along(generation, full)
+        if fromlist:
+            self._load_children(generation, full, package, fromlist)
+            if package is not None and _has_all(package, fromlist):
+                return package
+        module = self._modules.real(generation, plain_import(name, globals, locals, fromlist, level))
+        # A system package has routed modules for its children; user code is to get the real ones.
+        is_mixed = package is None and full in self._modules.packages
+        needs_view = is_mixed and fromlist and "*" not in fromlist
+        return PackageView(module, generation, self._modules) if needs_view else module
 
     def _is_plain(self, name: str, fromlist: Sequence[str] | None) -> bool:
         """Tell whether this is an import of a system module that is there, and has nothing to do with user modules."""
@@ -118,8 +135,8 @@ class ImportHooks:
             return False
         if not fromlist:
             return name.partition(".")[0] not in self._modules.routed
-        there = getattr(standing, "__dict__", {})
-        return name not in self._modules.packages and all(map(there.__contains__, fromlist))
+        # Only a package may have to import what it is asked for, and it may be a user module.
+        return name not in self._modules.packages and (_has_all(standing, fromlist) or not _is_package(name, standing))
 
     def _import_by_name(self, name: str, package: str | None = None, level: int = 0) -> Any:
         """What `importlib.import_module` uses while autoreload is on."""
@@ -265,13 +282,25 @@ class NotifyingLoader:
         self._call()
 
 
+def _has_all(module: Any, fromlist: Iterable[str]) -> bool:
+    """Tell whether a module has what is to be taken from it, so that nothing has to be imported for that."""
+    return all(map(getattr(module, "__dict__", {}).__contains__, fromlist))
+
+
+def _is_package(name: str, module: Any) -> bool:
+    return name not in OURS and "__path__" in getattr(module, "__dict__", {})
+
+
 def _absolute_name(name: str, globals: Mapping[str, Any], level: int) -> str:
     package = globals.get("__package__")
     if package is None:
         package = globals["__name__"]
         if "__path__" not in globals:
             package = package.rpartition(".")[0]
-    return importlib.util.resolve_name("." * level + name, package)
+    above = package.rsplit(".", level - 1)
+    if package and len(above) == level:
+        return f"{above[0]}.{name}" if name else above[0]
+    return importlib.util.resolve_name("." * level + name, package)  # which raises what there is to raise
 
 
 _plain_import_by_name = _bootstrap._gcd_import

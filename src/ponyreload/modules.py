@@ -14,10 +14,11 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 from ponyreload import marking
-from ponyreload.generations import MARK, Generation, entered
+from ponyreload.generations import MARK, Generation, entered, entered_generation
 from ponyreload.isolation import is_library, library_code, tell_of_known, tell_of_mixed
 from ponyreload.routed import RoutedModule, name_of
 from ponyreload.sources import Sources
+from ponyreload.specs import Specs
 
 __all__ = ["MAIN", "Modules", "namespace_of", "note_missing", "plain_import", "plain_reload"]
 
@@ -37,6 +38,7 @@ class Modules:
         self, sources: Sources, is_included: Callable[[str], bool], living: Callable[[], Iterable[Generation]]
     ) -> None:
         self._sources = sources
+        self._specs = Specs()
         self.is_included = is_included
         self._living = living
         self.lock = threading.RLock()
@@ -173,7 +175,8 @@ class Modules:
         """Ask the finders of the import system, but not ours, where a module is."""
         for finder in list(sys.meta_path):
             if finder is not self.our_finder and hasattr(finder, "find_spec"):
-                spec = finder.find_spec(name, path)
+                is_plain = finder is importlib.machinery.PathFinder
+                spec = self._specs.find(name, path) if is_plain else finder.find_spec(name, path)
                 if spec is not None:
                     return spec
         return None
@@ -265,6 +268,8 @@ class Modules:
 
     def require(self, generation: Generation, name: str) -> Any:
         """Import *name* as code of *generation* would, and return the module itself, user or system."""
+        if name in self.routed and entered_generation() is generation:
+            return self.load(generation, name)
         with entered(generation):
             if name in self.routed:
                 return self.load(generation, name)

@@ -23,8 +23,8 @@ _first_process = os.getpid()
 def say(text: str, level: int = logging.INFO) -> None:
     """Log *text*; write it to stderr if logging is not configured, so that a reload is never silent.
 
-    Python's own level for all loggers, WARNING, is taken for INFO here: who puts in a handler, as `waitress.serve` does,
-    often leaves it at that.
+    Python's own level for all loggers, WARNING, is taken for INFO here: `waitress.serve`, for one, puts in a handler
+    and leaves it at that.
     """
     if os.getpid() != _first_process:
         text = f"process {os.getpid()}: {text}"
