@@ -147,9 +147,8 @@ class entered:  # noqa: N801 - used as a function
 enter = _entered.set
 
 
-def entered_generation() -> Generation | None:
-    """Return the generation of the request or load that this context is part of, or None outside one."""
-    return _entered.get()
+# Returns the generation of the request or load that this context is part of, or None outside one.
+entered_generation = _entered.get
 
 
 def calling() -> Generation | None:

@@ -56,7 +56,8 @@ class Slot:
         context = copy_context()
         context.run(enter, generation)
         try:
-            body = context.run(self._app(generation), environ, start_response)
+            app = generation.apps.get(self.key) or self._app(generation)
+            body = context.run(app, environ, start_response)
         except BaseException:
             self._reloader.release(generation)
             raise
