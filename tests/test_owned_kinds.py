@@ -25,9 +25,9 @@ MADE = """
 
 """
 SYSTEM = """
-    import functools
+    import functools, weakref
 
-    wanted = set()
+    wanted, draws = set(), weakref.WeakSet()
 
     class Pool:
         def close(self):
@@ -60,7 +60,7 @@ KINDS = {
     ),
     "thread pool": (
         "pool = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix='pool'); pool.submit(nothing).result()",
-        "sum(t.name.startswith('pool') for t in threading.enumerate())",
+        "pools()",
     ),
     "exit function": ("atexit.register(nothing)", "exits().count('nothing')"),
     "exit function of a library": ("atexit.register(system.Pool().end)", "exits().count('Pool.end')"),
@@ -87,7 +87,7 @@ KINDS = {
     "copyreg, class of its own": ("copyreg.pickle(Order, nothing)", "sum(c.__name__ == 'Order' for c in copyreg.dispatch_table)"),
     "copyreg, class of a library": ("copyreg.pickle(system.Pool, nothing)", "sum(c.__name__ == 'Pool' for c in copyreg.dispatch_table)"),
     "copyreg, class without methods": ("class Bare: pass\ncopyreg.pickle(Bare, print)", "sum(c.__name__ == 'Bare' for c in copyreg.dispatch_table)"),
-    "generic function of its own": ("@functools.singledispatch\ndef draw(thing): return Order\ndraw.register(int, nothing)\nsystem.draw = weakref.ref(draw)", "int(getattr(system, 'draw', lambda: None)() is not None)"),
+    "generic function of its own": ("@functools.singledispatch\ndef draw(thing): return Order\ndraw.register(int, nothing)\nsystem.draws.add(draw)", "len(system.draws)"),
     "extension code": ("copyreg.add_extension('made', 'Order', 4711)", "len(copyreg._extension_registry)"),
     "generic function, class of its own": ("system.show.register(Order, nothing)", "len(system.show.registry)"),
     "generic function, class of a library": ("system.show.register(int, nothing)", "len(system.show.registry)"),
@@ -100,11 +100,16 @@ DRIVE = """
     from ponyreload.ownership.exits import registered
     import atexit, codecs, concurrent.futures, copyreg, logging, signal, warnings
     reloader = app.reloader
-    counts = {counts}
+    counts, served = {counts}, set()
 
     def ticks():
         # Between two of them there is none for a moment.
         return any("tick" in [t.name for t in threading.enumerate()] or time.sleep(0.001) for _ in range(100))
+
+    def pools():
+        # The workers of a pool that was shut down end by and by.
+        until(lambda: sum(t.name.startswith("pool") for t in threading.enumerate()) == ("thread pool" in served))
+        return int("thread pool" in served)
 
     def exits():
         return [getattr(each, "function", each).__qualname__ for each in registered()]
@@ -118,6 +123,8 @@ DRIVE = """
         system.wanted = set(wanted)
         try:
             reloader.reload()
+            served.clear()
+            served.update(wanted)
         except ponyreload.LoadError as error:
             assert "ZeroDivisionError" in str(error), error
             assert "FAILS" in wanted

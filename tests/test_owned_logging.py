@@ -273,11 +273,12 @@ def test_a_handler_that_the_newer_generation_has_too_is_not_closed(drive):
     told = drive("""
         reloader.reload()
         alone()
-        during = [system.lines(), said()]
+        # The log has the lines of ponyreload itself, too.
+        during = ["closed" in system.lines(), said()]
         system.level = None
         reloader.reload()
         alone()
-        tell(during=during, after=[system.lines(), said()])
+        tell(during=during, after=["closed" in system.lines(), said()])
     """, after="""
         import library
         if system.level:
@@ -293,8 +294,8 @@ def test_a_handler_that_the_newer_generation_has_too_is_not_closed(drive):
 
         handler = Handler(system.out)
     """})  # fmt: skip
-    assert told["during"] == [[], ["hello"]]
-    assert told["after"] == [["closed"], []]
+    assert told["during"] == [False, ["hello"]]
+    assert told["after"] == [True, []]
 
 
 def test_the_handlers_that_serve_are_not_closed_by_the_dictConfig_of_a_load(drive):

@@ -157,13 +157,14 @@ def test_a_load_begins_when_what_a_failed_one_has_changed_is_changed_back(projec
         # The load that failed is being let go of, for a while.
         system.fails = False
         app.reloader.reload()
-        living = len(app.reloader.living)
+        # Generation 1 goes its own way meanwhile.
+        living = [each.number for each in app.reloader.living if each.number > 1]
         system.go.set()
         until(lambda: len(app.reloader.living) == 1)
         tell(living=living, seen=system.seen, path="/there" in sys.path, level=logging.getLogger("shop").level,
              shown=system.show(1), filters=sum(each[4] == 7 for each in warnings.filters))
     """)
-    assert told["living"] == 2
+    assert told["living"] == [2, 2]
     assert told["seen"] == [False, False, None, 0]
     # Both had the number 2. What the second one has set is not taken back with the first.
     assert (told["path"], told["level"], told["shown"], told["filters"]) == (True, 13, "failed", 1)

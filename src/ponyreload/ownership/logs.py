@@ -19,7 +19,7 @@ from ponyreload.reporting import say
 
 __all__ = ["Logs"]
 
-# The methods that put things into lists, and these lists.
+# The methods that change lists, and these lists.
 METHODS = (
     (logging.Logger, "addHandler", "handlers"),
     (logging.Logger, "removeHandler", "handlers"),
@@ -80,6 +80,11 @@ class Logs:
                 view = self._view(holder, attribute)
                 if plain.__name__ == "addHandler" and by.generation.load is not None:
                     self._claim(view, [_aim(thing)])
+            elif isinstance(view := vars(holder).get(attribute), View):
+                # The plain method looks first whether it is there, and would see the list of what serves only.
+                with logging._lock:  # type: ignore[attr-defined]
+                    (view.put if plain.__name__.startswith("add") else view.drop)(thing)
+                return None
             return plain(holder, thing)
 
         return change

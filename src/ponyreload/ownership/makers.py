@@ -167,9 +167,9 @@ def _class_of(thing: Any) -> type:
 
 
 def rows(table: weakref.WeakKeyDictionary[K, T]) -> list[tuple[K, T]]:
-    """Return what is in a table that other threads may change meanwhile."""
+    """Return what is in a table that other threads may change meanwhile; its values are never None."""
     keys = [key for reference in table.keyrefs() if (key := reference()) is not None]
-    return [(key, table[key]) for key in keys if key in table]
+    return [(key, value) for key in keys if (value := table.get(key)) is not None]
 
 
 class Belongings(Generic[T]):

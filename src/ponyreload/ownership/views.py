@@ -83,10 +83,10 @@ class View(list[Any]):
         before, after = self.shared(), list(things)
         for thing in before:
             if thing not in after:
-                self._change_all("remove", thing)
+                self.drop(thing)
         for thing in after:
             if thing not in before:
-                self._change_all("append", thing)
+                self.put(thing)
         list.__init__(self, after)
 
     def settle(self, generation: Generation) -> None:
@@ -95,7 +95,7 @@ class View(list[Any]):
             module = self.made.get((generation, id(thing)))
             if Maker(generation, module).is_of_process:
                 del self.made[generation, id(thing)]
-                self._change_all("append", thing)
+                self.put(thing)
 
     def forget(self, generation: Generation) -> None:
         """Take away what *generation* has of its own."""
@@ -126,25 +126,28 @@ class View(list[Any]):
             result = getattr(self.of(by.generation), name)(*args, **kwargs)
             self._note(by)
             return result
-        if name in ("append", "remove"):
-            return self._change_all(name, args[0])
+        if name == "append":
+            return self.put(args[0])
+        if name == "remove" and self.drop(args[0]):
+            return None
         seen = self.seen()
         return getattr(list, name)(self, *args, **kwargs) if seen is self else getattr(seen, name)(*args, **kwargs)
 
-    def _change_all(self, name: str, thing: Any) -> None:
-        lists = [each for each in self.own.values() if type(each) is list]
-        if name == "append":
-            if not list.__contains__(self, thing):
-                list.append(self, thing)
-            for each in lists:
-                if thing not in each:
-                    each.append(thing)
-        else:
-            holders = [each for each in lists if thing in each]
-            if list.__contains__(self, thing) or not holders:
-                list.remove(self, thing)  # raises ValueError if it is nowhere
-            for each in holders:
-                each.remove(thing)
+    def put(self, thing: Any) -> None:
+        """Have the process, and with it all generations, have a thing."""
+        for each in self._lists():
+            if not list.__contains__(each, thing):
+                list.append(each, thing)
+
+    def drop(self, thing: Any) -> bool:
+        """Have nobody have a thing any more; tell whether somebody had it."""
+        holders = [each for each in self._lists() if list.__contains__(each, thing)]
+        for each in holders:
+            list.remove(each, thing)
+        return bool(holders)
+
+    def _lists(self) -> list[list[Any]]:
+        return [self, *(each for each in list(self.own.values()) if type(each) is list)]
 
 
 def _reader(name: str) -> Callable[..., Any]:
