@@ -168,3 +168,75 @@ def test_a_load_begins_when_what_a_failed_one_has_changed_is_changed_back(projec
     assert told["seen"] == [False, False, None, 0]
     # Both had the number 2. What the second one has set is not taken back with the first.
     assert (told["path"], told["level"], told["shown"], told["filters"]) == (True, 13, "failed", 1)
+
+
+def test_a_load_that_fails_does_not_bring_back_what_went_with_an_older_generation_meanwhile(project):
+    files = {
+        "system.py": """
+            import functools, threading
+            busy, go, retires, fails = threading.Event(), threading.Event(), threading.Event(), False
+
+            @functools.singledispatch
+            def show(thing):
+                return "system"
+        """,
+        "app.py": """
+            from ponyreload import *
+            import gc, sys, system
+            reloader = use_autoreload()
+
+            class Finder:
+                def find_spec(self, name, path=None, target=None):
+                    return None
+
+            def nothing(*args):
+                return None
+
+            if generation() == 2:
+                sys.meta_path.append(Finder())
+                gc.callbacks.append(nothing)
+
+                @on_retire
+                def wait():
+                    system.retires.wait(20)
+
+            if generation() in (2, 4):
+                system.show.register(int, nothing)
+
+            if system.fails:
+                system.busy.set()
+                system.go.wait(20)
+                1 / 0
+        """,
+    }
+    told = project(files).drive("""
+        import app, system
+
+        def fails():
+            try:
+                app.reloader.reload()
+            except ponyreload.LoadError:
+                pass
+
+        def count():
+            found = [each for each in sys.meta_path if type(each).__module__ == "app"]
+            return [len(found), sum(each.__module__ == "app" for each in gc.callbacks), len(system.show.registry)]
+
+        app.reloader.reload()
+        until(lambda: [each.number for each in app.reloader.living] == [2])
+        app.reloader.reload()
+        during = count()
+        system.fails = True
+        failed = in_thread(fails)
+        system.busy.wait(20)
+        system.retires.set()
+        until(lambda: [each.number for each in app.reloader.living] == [3, 4])
+        system.go.set()
+        failed()
+        until(lambda: [each.number for each in app.reloader.living] == [3])
+        until(lambda: living_generations() == [3])
+        tell(during=during, after=count())
+    """)
+    # Generation 2 has begun to retire then.
+    assert told["during"] == [1, 1, 2]
+    assert told["after"] == [0, 0, 1]

@@ -7,7 +7,7 @@ import sys
 import warnings
 from collections import Counter
 from collections.abc import Callable
-from types import FunctionType
+from types import FunctionType, ModuleType
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -29,9 +29,9 @@ class Lists:
         self._filters = Filters()
         self._all: tuple[Paths | Things, ...] = (
             Paths(),
-            Things(lambda: sys.meta_path, _is_finder_of),
-            Things(lambda: sys.path_hooks, _is_call_of),
-            Things(lambda: gc.callbacks, _is_call_of),
+            Things(sys, "meta_path", _is_finder_of),
+            Things(sys, "path_hooks", _is_call_of),
+            Things(gc, "callbacks", _is_call_of),
             self._filters,
         )
 
@@ -72,12 +72,14 @@ class Things:
     """A list of objects, each told from others by its identity.
 
     Args:
-        get: Returns the list; another object may stand in its place at any time.
+        module: Where it is.
+        name: What it is called there; another object may stand there at any time.
         is_of: Tells whether an entry is code of a generation.
     """
 
-    def __init__(self, get: Callable[[], list[Any]], is_of: Callable[[Any, Generation], bool]) -> None:
-        self._get = get
+    def __init__(self, module: ModuleType, name: str, is_of: Callable[[Any, Generation], bool]) -> None:
+        self._module = module
+        self._name = name
         self._is_of = is_of
         self._before: list[Any] = []
         # What had been imported before the load.
@@ -87,7 +89,7 @@ class Things:
 
     def begin(self, modules: set[str]) -> None:
         """Note what is there, and what has been imported."""
-        self._before, self._modules = list(self._get()), modules
+        self._before, self._modules = list(self.get()), modules
 
     def keep(self, generation: Generation) -> None:
         """Note what the load has added."""
@@ -96,25 +98,24 @@ class Things:
 
     def restore(self, generation: Generation) -> None:
         """Have what was there before; and what libraries have added since."""
-        entries, gone = self._get(), self.added(generation)
+        entries, gone = self.get(), self.added(generation)
         before, self._before = self._before, []
         wanted = _with_before(_others(entries, gone), before, self.is_replaced)
         if list(map(id, entries)) != list(map(id, wanted)):
-            entries[:] = wanted
-            self.changed()
+            self.put(wanted)
 
     def retire(self, generation: Generation) -> None:
         """Take away what *generation* has added."""
-        entries = self._get()
+        entries = self.get()
         gone = [each for each in entries if self._is_of(each, generation)]
         gone += self.superseded(self._added.pop(generation, []), generation)
         if gone:
-            entries[:] = _others(entries, gone)
-            self.changed()
+            self._before = _others(self._before, gone)  # a load that is busy is not to bring it back
+            self.put(_others(entries, gone))
 
     def added(self, generation: Generation) -> list[Any]:
         """Return what code of *generation* has added since the load began; not what a library did that it imported."""
-        new = _others(self._get(), self._before)
+        new = _others(self.get(), self._before)
         return [each for each in new if self._is_of(each, generation) or _module_of(each) in self._modules]
 
     def is_replaced(self, entry: Any, new: list[Any]) -> bool:  # noqa: ARG002
@@ -129,8 +130,17 @@ class Things:
         kinds = {type(each) for other, more in rows(self._added) if other.number > generation.number for each in more}
         return [each for each in added if type(each) in kinds]
 
-    def changed(self) -> None:
-        """Tell those who have taken note of the list that it is another one."""
+    def get(self) -> list[Any]:
+        """Return the list."""
+        return getattr(self._module, self._name)  # type: ignore[no-any-return]
+
+    def put(self, entries: list[Any]) -> None:
+        """Have the list be another one."""
+        if self._module is sys:
+            # An import that goes through it at this moment, in another thread, must not miss an entry.
+            setattr(sys, self._name, entries)
+        else:
+            self.get()[:] = entries  # Python's own C code knows the list
 
 
 class Filters(Things):
@@ -140,7 +150,7 @@ class Filters(Things):
     """
 
     def __init__(self) -> None:
-        super().__init__(lambda: warnings.filters, _is_filter_of)  # type: ignore[arg-type, return-value]
+        super().__init__(warnings, "filters", _is_filter_of)
         # What the load has asked for so far:  (("ignore", None, <class DeprecationWarning>, None, 0), Maker(…))
         self._asked: list[tuple[Any, Maker]] = []
         self._patches = Patches()
@@ -180,7 +190,7 @@ class Filters(Things):
 
     def added(self, generation: Generation) -> list[Any]:
         asked = [item for item, by in self._asked if by.generation is generation]
-        return [each for each in _others(self._get(), self._before) if each in asked]
+        return [each for each in _others(self.get(), self._before) if each in asked]
 
     def is_replaced(self, entry: Any, new: list[Any]) -> bool:
         return entry in new
@@ -188,9 +198,10 @@ class Filters(Things):
     def superseded(self, added: list[Any], generation: Generation) -> list[Any]:
         newer = [each for other, more in rows(self._added) if other.number > generation.number for each in more]
         gone = [each for each in added if each not in newer]
-        return [each for each in self._get() if each in gone]
+        return [each for each in self.get() if each in gone]
 
-    def changed(self) -> None:
+    def put(self, entries: list[Any]) -> None:
+        super().put(entries)
         # Not public either. Without it, the filters count for what has not warned yet.
         getattr(warnings, "_filters_mutated", lambda: None)()
 
@@ -219,8 +230,8 @@ class Paths:
             if path in self._added:
                 self._added[path] = generation.number
                 self._unasked.add(path)
-            place = sys.path.index(path)
-            sys.path[place + 1 :] = [each for each in sys.path[place + 1 :] if each != path]
+            place = sys.path.index(path) + 1
+            self._put([*sys.path[:place], *(each for each in sys.path[place:] if each != path)])
 
     def restore(self, generation: Generation) -> None:  # noqa: ARG002 - as the others have it
         """Have what was there before; and what libraries have added since, which lies among them."""
@@ -231,7 +242,7 @@ class Paths:
         front = [path for path in sys.path[:place] if path in of_libraries]
         back = [path for path in sys.path[place:] if path in of_libraries]
         if sys.path != [*front, *before, *back]:
-            sys.path[:] = [*front, *before, *back]
+            self._put([*front, *before, *back])
 
     def retire(self, generation: Generation) -> None:
         """Take away what *generation* was the last to add.
@@ -243,7 +254,12 @@ class Paths:
                 del self._added[path]
                 if path in self._unasked:
                     self._unasked.discard(path)
-                    sys.path[:] = [each for each in sys.path if each != path]
+                    self._before = [each for each in self._before if each != path]
+                    self._put([each for each in sys.path if each != path])
+
+    def _put(self, paths: list[str]) -> None:
+        # Not in place: an import that goes through it at this moment, in another thread, must not miss an entry.
+        sys.path = paths
 
 
 def is_library_path(path: object) -> bool:

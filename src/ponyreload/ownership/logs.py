@@ -140,7 +140,7 @@ class Logs:
             if by is None or by.generation.load is None:
                 plain()
             else:
-                self._close(self._only_of(by.generation), by.generation)
+                self.close(self._only_of(by.generation), by.generation)
 
         self._patches.put(config, "_clearExistingHandlers", _clearExistingHandlers)
 
@@ -167,8 +167,8 @@ class Logs:
         """Undo the levels that a load has set which failed."""
         self._levels.retire(generation)
 
-    def retire(self, generation: Generation) -> None:
-        """Take away and close the handlers that only *generation* has, and its filters; undo its levels."""
+    def retire(self, generation: Generation) -> list[Any]:
+        """Take away the handlers and filters of *generation*, undo its levels; return what is to be closed."""
         self._levels.retire(generation)
         for _, _, view in self._all_views():
             view.settle(generation)
@@ -182,7 +182,7 @@ class Logs:
                     handlers += [thing] if name == "handlers" else []
         if self._first is generation:
             self._first = None
-        self._close(handlers, generation)
+        return handlers
 
     def _only_of(self, generation: Generation) -> list[Any]:
         """Return the handlers that are there for *generation*, and for nobody else."""
@@ -197,7 +197,7 @@ class Logs:
         ids = set(map(id, others))
         return list({id(each): each for each in mine if id(each) not in ids}.values())
 
-    def _close(self, handlers: Iterable[Any], generation: Generation) -> None:
+    def close(self, handlers: Iterable[Any], generation: Generation) -> None:
         """Close handlers as `logging.shutdown` does; report the failure of one alone."""
         for handler in reversed(list(handlers)):
             try:

@@ -8,6 +8,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, MutableMapping
+from typing import Any
 
 from ponyreload.generations import Generation, published
 from ponyreload.mainthread import MainThread
@@ -27,8 +28,9 @@ __all__ = ["Owned"]
 class Owned:
     """Records what each generation leaves behind outside of its modules, and undoes it.
 
-    Threads: ``_settling`` lets a load begin only after what a failed one before it has changed has been changed back.
-    No code of the application runs while it is held, but for what tells its classes apart (a metaclass's ``__hash__``).
+    Threads: ``_settling`` lets what the process has one of be changed by one thread at a time, and a load begin only
+    after what a failed one before it has changed has been changed back. No code of the application runs while it is
+    held, but for what tells its classes apart (a metaclass's ``__hash__``).
     """
 
     def __init__(self, main_thread: MainThread) -> None:
@@ -87,8 +89,12 @@ class Owned:
         """Settle what belongs to the process from now on, which *generation*, the newest, has said."""
         with self._settling:
             self._loading = None
-            self._do(lambda: self._lists.published(generation), self._registries.published)
-        self._do(lambda: self._signals.published(generation), lambda: self._logs.published(generation))
+            self._do(
+                lambda: self._lists.published(generation),
+                self._registries.published,
+                lambda: self._logs.published(generation),
+            )
+        self._do(lambda: self._signals.published(generation))
 
     def retire(self, generation: Generation) -> None:
         """Undo what *generation* has left, also one that was never published; called in a thread of its own.
@@ -106,10 +112,15 @@ class Owned:
             lambda: run_finalizers(generation),
             lambda: self._threads.watch(generation, began),
             lambda: self._signals.retire(generation),
-            lambda: self._lists.retire(generation),
-            lambda: self._registries.retire(generation),
-            lambda: self._logs.retire(generation),
         )
+        handlers: list[Any] = []
+        with self._settling:
+            self._do(
+                lambda: self._lists.retire(generation),
+                lambda: self._registries.retire(generation),
+                lambda: handlers.extend(self._logs.retire(generation)),
+            )
+        self._do(lambda: self._logs.close(handlers, generation))
 
     def end(self, generation: Generation) -> None:
         """The process ends: undo what Python itself would not.

@@ -26,7 +26,7 @@ class Registries:
     """Knows the registries; has each be again what it was."""
 
     def __init__(self) -> None:
-        self._reducers = Registry(copyreg.dispatch_table, lambda: None)
+        self._reducers = Registry(copyreg.dispatch_table)
         # The generic functions of libraries:  <function as_file> -> Registry(...)
         self._generics: WeakKeyDictionary[Any, Registry] = WeakKeyDictionary()
         # Those that were made since the last load began. They may be of the generation that is loading.
@@ -119,11 +119,11 @@ class Registry:
         changed: Called when it has been changed here.
     """
 
-    def __init__(self, table: dict[Any, Any], changed: Callable[[], object]) -> None:
+    def __init__(self, table: dict[Any, Any], changed: Callable[[], object] = lambda: None) -> None:
         self._table = table
         self._changed = changed
-        self._before_load: dict[Any, Any] | None = None
-        # For a library's class, what stood there before the generations, or MISSING.
+        self._before_load: dict[Any, Any] = {}
+        # For what is no generation's, what stood there before the generations, or MISSING.
         self._first: dict[Any, Any] = {}
 
     def begin(self) -> None:
@@ -132,7 +132,7 @@ class Registry:
 
     def keep(self) -> None:
         """Note what the load has put in the place of something that is no generation's."""
-        before, self._before_load = self._before_load or {}, None
+        before, self._before_load = self._before_load, {}
         for key, value in list(self._table.items()):
             old = before.get(key, MISSING)
             if old is not value and owner_of_call(value) is not None and (old is MISSING or owner_of_call(old) is None):
@@ -140,36 +140,34 @@ class Registry:
 
     def restore(self, generation: Generation) -> None:
         """Have what was there before in the place of what has classes or functions of *generation*."""
-        before, self._before_load = self._before_load or {}, None
-        is_other = False
-        for key, value in list(self._table.items()):
-            if owner_of_call(value) is generation or is_made_by(key, generation):
-                is_other = True
-                self._put(key, before.get(key, MISSING))
-        if is_other:
+        before, self._before_load = self._before_load, {}
+        if _take_out(self._table, generation, before):
             self._changed()
 
     def retire(self, generation: Generation) -> None:
         """Take away what has classes or functions of *generation*."""
-        is_other = False
-        for key, value in list(self._table.items()):
-            if is_made_by(key, generation):
-                self._put(key, MISSING)
-            elif owner_of_call(value) is generation:
-                self._put(key, self._first.pop(key, MISSING))
-            else:
-                continue
-            is_other = True
-        for key in [each for each in self._first if is_made_by(each, generation)]:
-            del self._first[key]
-        if is_other:
+        # A load that is busy is not to bring it back.
+        _take_out(self._before_load, generation, self._first)
+        if _take_out(self._table, generation, self._first):
             self._changed()
+        for key in list(self._first):
+            if owner_of_call(self._table.get(key)) is None:
+                del self._first[key]
 
-    def _put(self, key: Any, value: Any) -> None:
-        if value is MISSING:
-            self._table.pop(key, None)
-        else:
-            self._table[key] = value
+
+def _take_out(table: dict[Any, Any], generation: Generation, before: dict[Any, Any]) -> bool:
+    """Put what was there before in the place of what a generation has registered; tell whether there was something."""
+    found = False
+    for key, value in list(table.items()):
+        is_its_own = any(is_made_by(each, generation) for each in (key if isinstance(key, tuple) else (key,)))
+        if is_its_own or owner_of_call(value) is generation:
+            found = True
+            old = MISSING if is_its_own else before.get(key, MISSING)
+            if old is MISSING:
+                table.pop(key, None)
+            else:
+                table[key] = old
+    return found
 
 
 class Extensions:
