@@ -9,7 +9,8 @@ import pytest
 # Each kind is made by a module of its own, when the driver wants that.
 MADE = """
     from ponyreload import *
-    import atexit, codecs, concurrent.futures, copyreg, functools, gc, logging, signal, sys, threading, warnings, weakref
+    import atexit, codecs, concurrent.futures, copyreg, functools, gc, logging, multiprocessing.util, os, signal, sqlite3
+    import sys, threading, warnings, weakref
     import system
 
     class Order:
@@ -27,7 +28,7 @@ MADE = """
 SYSTEM = """
     import functools, weakref
 
-    wanted, draws = set(), weakref.WeakSet()
+    wanted, draws, forks = set(), weakref.WeakSet(), []
 
     class Pool:
         def close(self):
@@ -84,6 +85,13 @@ KINDS = {
     "callback of the collector": ("gc.callbacks.append(nothing)", "len(gc.callbacks)"),
     "finalizer": ("weakref.finalize(system.pool, nothing)", "len(weakref.finalize._registry)"),
     "finalizer that is not to run at exit": ("weakref.finalize(system.pool, nothing).atexit = False", "len(weakref.finalize._registry)"),
+    "finalizer of multiprocessing": ("multiprocessing.util.Finalize(system.pool, nothing, exitpriority=1)", "len(multiprocessing.util._finalizer_registry)"),
+    "finalizer of multiprocessing that is not to run at exit": ("multiprocessing.util.Finalize(system.pool, nothing)", "len(multiprocessing.util._finalizer_registry)"),
+    "function at fork": ("os.register_at_fork(before=lambda: system.forks.append(1))", "forks()"),
+    "function after a fork of multiprocessing": ("multiprocessing.util.register_after_fork(system.pool, nothing)", "len(multiprocessing.util._afterfork_registry)"),
+    "adapter of sqlite3, class of its own": ("sqlite3.register_adapter(Order, str)", "len(sqlite3.adapters)"),
+    "adapter of sqlite3, class of a library": ("sqlite3.register_adapter(system.Pool, nothing)", "len(sqlite3.adapters)"),
+    "converter of sqlite3": ("sqlite3.register_converter('order', nothing)", "len(sqlite3.converters)"),
     "copyreg, class of its own": ("copyreg.pickle(Order, nothing)", "sum(c.__name__ == 'Order' for c in copyreg.dispatch_table)"),
     "copyreg, class of a library": ("copyreg.pickle(system.Pool, nothing)", "sum(c.__name__ == 'Pool' for c in copyreg.dispatch_table)"),
     "copyreg, class without methods": ("class Bare: pass\ncopyreg.pickle(Bare, print)", "sum(c.__name__ == 'Bare' for c in copyreg.dispatch_table)"),
@@ -98,7 +106,7 @@ KINDS = {
 DRIVE = """
     import app, system
     from ponyreload.ownership.exits import registered
-    import atexit, codecs, concurrent.futures, copyreg, logging, signal, warnings
+    import atexit, codecs, concurrent.futures, copyreg, logging, multiprocessing.util, signal, sqlite3, warnings
     reloader = app.reloader
     counts, served = {counts}, set()
 
@@ -110,6 +118,16 @@ DRIVE = """
         # The workers of a pool that was shut down end by and by.
         until(lambda: sum(t.name.startswith("pool") for t in threading.enumerate()) == ("thread pool" in served))
         return int("thread pool" in served)
+
+    def forks():
+        system.forks.clear()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a process with threads forks
+            child = os.fork()
+        if child == 0:
+            os._exit(0)
+        os.waitpid(child, 0)
+        return len(system.forks)
 
     def exits():
         return [getattr(each, "function", each).__qualname__ for each in registered()]

@@ -38,7 +38,7 @@ LAYERS = """
     reloader
     updating
     ownership.owned retention
-    ownership.exits ownership.threads ownership.logs
+    ownership.exits ownership.forks ownership.threads ownership.logs
     ownership.executors ownership.registries ownership.signals ownership.lists ownership.leftovers
     ownership.levels ownership.views ownership.caches ownership.__init__
     ownership.makers patches

@@ -237,7 +237,8 @@ class Finder:
             elif self._modules.is_candidate(spec):
                 spec.loader = CandidateLoader(self._modules, spec.loader)
             elif name in self._call_after_import:
-                spec.loader = NotifyingLoader(spec.loader, self._call_after_import.pop(name))
+                # Not taken out yet: who asks for a spec may only want to know whether the module is there.
+                spec.loader = NotifyingLoader(spec.loader, lambda: self._call_after_import.pop(name, lambda: None)())
         return spec
 
 

@@ -8,6 +8,7 @@ import logging
 import sys
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -96,9 +97,10 @@ class Exits:
             if by is None or by.generation is owner:
                 for each in list(exits):
                     if each.function == func:
-                        each.drop()
+                        each.drop()  # also if it has just been taken out to be called
                         _plain_unregister(each)
-                        exits.remove(each)
+                        with suppress(ValueError):
+                            exits.remove(each)
         _plain_unregister(func)
 
     def run(self, generation: Generation) -> None:
@@ -126,8 +128,9 @@ class Exits:
 def run_finalizers(generation: Generation) -> None:
     """Call, newest first, the finalizers that run code of *generation* and whose object is still there.
 
-    They would keep the generation for as long as that object. As at the end of a process, those that are not to
-    run then (``atexit = False``) are taken away. The registry is not public; a test of what we assume of Python tells.
+    They would keep the generation for as long as that object. Those that are not to run at the end of a process
+    (``atexit = False``) are taken away. The registries of `weakref` and `multiprocessing` are not public; a test of
+    what we assume of Python tells.
     """
     for finalizer in reversed(list(getattr(weakref.finalize, "_registry", ()))):
         found = finalizer.peek()
@@ -138,6 +141,16 @@ def run_finalizers(generation: Generation) -> None:
             _call(finalizer, finalizer, generation)
         else:
             finalizer.detach()
+    # Those of multiprocessing have a number that says when they run, or None if the end of the process is no time:
+    # (10, 7) -> <Finalize object>
+    registry: dict[Any, Any] = getattr(sys.modules.get("multiprocessing.util"), "_finalizer_registry", {})
+    for key in sorted(registry, key=lambda key: (key[0] or 0, key[1]), reverse=True):
+        each = registry.get(key)
+        if each is not None and owner_of_call(each._callback) is generation:
+            if key[0] is None:
+                each.cancel()
+            else:
+                _call(each, each._callback, generation)
 
 
 def _call(call: Callable[[], object], named: object, generation: Generation) -> None:

@@ -14,6 +14,7 @@ from ponyreload.generations import Generation, published
 from ponyreload.mainthread import MainThread
 from ponyreload.ownership.executors import Executors
 from ponyreload.ownership.exits import Exits, run_finalizers
+from ponyreload.ownership.forks import Forks
 from ponyreload.ownership.lists import Lists
 from ponyreload.ownership.logs import Logs
 from ponyreload.ownership.makers import Belongings
@@ -37,6 +38,7 @@ class Owned:
         self._threads = Threads()
         self._executors = Executors()
         self._exits = Exits()
+        self._forks = Forks()
         self._signals = Signals(main_thread)
         self._lists = Lists()
         self._registries = Registries()
@@ -54,9 +56,10 @@ class Owned:
         self._threads.install()
         self._executors.install(call_after_import)
         self._exits.install()
+        self._forks.install()
         self._signals.install()
         self._lists.install()
-        self._registries.install()
+        self._registries.install(call_after_import)
         self._logs.install(call_after_import)
         if hasattr(os, "register_at_fork"):
             # Held over the fork by the thread that forks, so that the child finds it free.
@@ -69,6 +72,7 @@ class Owned:
         self._registries.uninstall()
         self._lists.uninstall()
         self._signals.uninstall()
+        self._forks.uninstall()
         self._exits.uninstall()
         self._executors.uninstall()
         self._threads.uninstall()
@@ -111,6 +115,7 @@ class Owned:
             lambda: self._exits.run(generation),
             lambda: run_finalizers(generation),
             lambda: self._threads.watch(generation, began),
+            lambda: self._forks.retire(generation),
             lambda: self._signals.retire(generation),
         )
         handlers: list[Any] = []

@@ -1,4 +1,4 @@
-"""Registries: what a generation's code has registered with generic functions of libraries, `copyreg` and `codecs`."""
+"""Registries: what a generation's code has registered with generic functions, `copyreg`, `codecs` and `sqlite3`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import copyreg
 import functools
 import sys
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, MutableMapping
 from types import CodeType, FunctionType
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -26,7 +26,8 @@ class Registries:
     """Knows the registries; has each be again what it was."""
 
     def __init__(self) -> None:
-        self._reducers = Registry(copyreg.dispatch_table)
+        # Those of `copyreg`, and of `sqlite3` once that has been imported.
+        self._tables = [Registry(copyreg.dispatch_table)]
         # The generic functions of libraries:  <function as_file> -> Registry(...)
         self._generics: WeakKeyDictionary[Any, Registry] = WeakKeyDictionary()
         # Those that were made since the last load began. They may be of the generation that is loading.
@@ -37,7 +38,7 @@ class Registries:
         self._codecs: WeakKeyDictionary[Generation, list[tuple[Maker, Any]]] = WeakKeyDictionary()
         self._patches = Patches()
 
-    def install(self) -> None:
+    def install(self, call_after_import: MutableMapping[str, Callable[[], object]]) -> None:
         """Wrap what makes generic functions, and what registers codecs and extension codes."""
 
         @functools.wraps(_plain_singledispatch)
@@ -49,6 +50,10 @@ class Registries:
         self._patches.put(functools, "singledispatch", singledispatch)
         self._patches.put(codecs, "register", self._register_codec)
         self._extensions.install()
+        if "sqlite3" in sys.modules:
+            self._watch_sqlite()
+        else:
+            call_after_import["sqlite3"] = self._watch_sqlite
 
     def uninstall(self) -> None:
         """Undo `install`."""
@@ -92,7 +97,7 @@ class Registries:
         copyreg.clear_extension_cache()  # it has classes
 
     def _registries(self) -> list[Registry]:
-        return [self._reducers, *(registry for _, registry in rows(self._generics))]
+        return [*self._tables, *(registry for _, registry in rows(self._generics))]
 
     def _sort(self) -> None:
         """Enter the new generic functions that are of no generation: one of a generation goes with that."""
@@ -102,6 +107,15 @@ class Registries:
             table = _table_of(generic)
             if generic is not None and table is not None and owner_of_call(generic) is None:
                 self._generics.setdefault(generic, Registry(table, generic._clear_cache))
+
+    def _watch_sqlite(self) -> None:
+        sqlite: Any = sys.modules["sqlite3"]
+        # (<class Order>, <class PrepareProtocol>) -> <function>, and "ORDER" -> <function>. Their names are not
+        # documented; a test of what we assume of Python tells.
+        for name in ("adapters", "converters"):
+            registry = Registry(getattr(sqlite, name, {}))
+            registry.begin()  # the load that has imported it is busy
+            self._tables.append(registry)
 
     def _register_codec(self, search_function: Any, /) -> None:
         """What `codecs.register` is while autoreload is on."""
