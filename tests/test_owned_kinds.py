@@ -29,6 +29,7 @@ SYSTEM = """
     import functools, weakref
 
     wanted, draws, forks = set(), weakref.WeakSet(), []
+    calls = []
 
     class Pool:
         def close(self):
@@ -92,6 +93,15 @@ KINDS = {
     "adapter of sqlite3, class of its own": ("sqlite3.register_adapter(Order, str)", "len(sqlite3.adapters)"),
     "adapter of sqlite3, class of a library": ("sqlite3.register_adapter(system.Pool, nothing)", "len(sqlite3.adapters)"),
     "converter of sqlite3": ("sqlite3.register_converter('order', nothing)", "len(sqlite3.converters)"),
+    "hook for exceptions": ("old = sys.excepthook\ndef hook(*args):\n    system.calls.append(args)\n    return old(*args)\nsys.excepthook = hook", "calls(lambda: sys.excepthook(KeyError, KeyError(), None))"),
+    "hook for exceptions of threads": (
+        "old = threading.excepthook\ndef hook(*args):\n    system.calls.append(args)\n    return old(*args)\nthreading.excepthook = hook",
+        "calls(lambda: threading.excepthook(threading.ExceptHookArgs([KeyError, KeyError(), None, None])))",
+    ),
+    "factory of log records": (
+        "old = logging.getLogRecordFactory()\ndef hook(*args):\n    system.calls.append(args)\n    return old(*args)\nlogging.setLogRecordFactory(hook)",
+        "calls(lambda: logging.makeLogRecord({}) and logging.getLogger('a').makeRecord('a', 10, 'a.py', 1, 'a', (), None))",
+    ),
     "copyreg, class of its own": ("copyreg.pickle(Order, nothing)", "sum(c.__name__ == 'Order' for c in copyreg.dispatch_table)"),
     "copyreg, class of a library": ("copyreg.pickle(system.Pool, nothing)", "sum(c.__name__ == 'Pool' for c in copyreg.dispatch_table)"),
     "copyreg, class without methods": ("class Bare: pass\ncopyreg.pickle(Bare, print)", "sum(c.__name__ == 'Bare' for c in copyreg.dispatch_table)"),
@@ -128,6 +138,11 @@ DRIVE = """
             os._exit(0)
         os.waitpid(child, 0)
         return len(system.forks)
+
+    def calls(function):
+        system.calls.clear()
+        function()
+        return len(system.calls)
 
     def exits():
         return [getattr(each, "function", each).__qualname__ for each in registered()]

@@ -40,6 +40,7 @@ LAYERS = """
     ownership.owned retention
     ownership.exits ownership.forks ownership.threads ownership.logs
     ownership.executors ownership.registries ownership.signals ownership.lists ownership.leftovers
+    ownership.singles
     ownership.levels ownership.views ownership.caches ownership.__init__
     ownership.makers patches
     holders.search

@@ -220,6 +220,8 @@ class Reloader:
     def start(self) -> None:
         """Start watching, if that has not been done. A server's adapter calls it once no fork can come any more."""
         with self._lock:
+            if not self._updater.is_started:
+                self._owned.start()
             self._updater.start()
 
     @property
@@ -303,6 +305,10 @@ class Reloader:
                 held = ", ".join(open_requests(generation)) or f"{generation.leases} requests"
                 text = f"generation {generation.number} is held by {held}, {age:.0f} s after it was superseded"
                 say(f"{text}; newer requests are not delayed", logging.WARNING)
+
+    def look_ahead(self) -> None:
+        """Do what the first load would have to wait for otherwise."""
+        self._owned.look()
 
     def begin(self) -> Generation:
         """Make the generation that is to be loaded next."""

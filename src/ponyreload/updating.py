@@ -141,6 +141,7 @@ class Updater:
     def _run(self) -> None:
         self._reloader.adopt()
         self._watch()
+        self._reloader.look_ahead()
         self.touch(0)  # what changed before the watching began
         while not self.is_stopping:
             try:

@@ -20,6 +20,7 @@ from ponyreload.ownership.logs import Logs
 from ponyreload.ownership.makers import Belongings
 from ponyreload.ownership.registries import Registries
 from ponyreload.ownership.signals import Signals
+from ponyreload.ownership.singles import Singles
 from ponyreload.ownership.threads import Threads
 from ponyreload.reporting import say
 
@@ -42,6 +43,7 @@ class Owned:
         self._signals = Signals(main_thread)
         self._lists = Lists()
         self._registries = Registries()
+        self._singles = Singles()
         self._logs = Logs()
         self._settling = threading.RLock()
         # The generation that is being loaded, whose changes of what the process has are not settled yet.
@@ -60,6 +62,7 @@ class Owned:
         self._signals.install()
         self._lists.install()
         self._registries.install(call_after_import)
+        self._singles.install()
         self._logs.install(call_after_import)
         if hasattr(os, "register_at_fork"):
             # Held over the fork by the thread that forks, so that the child finds it free.
@@ -83,10 +86,15 @@ class Owned:
             if self._loading is not None:
                 self._fail(self._loading)
             self._loading = generation
-            self._do(self._signals.begin, self._lists.begin, self._registries.begin, self._logs.begin)
+            for each in (self._signals, self._lists, self._registries, self._singles, self._logs):
+                self._do(each.begin)
+
+    def start(self) -> None:
+        """Get ready for threads to be started, which keep some of what they find."""
+        self._do(self._singles.stand_in)
 
     def look(self) -> None:
-        """Find what takes a while to be found, so that the first load need not; called while nothing else is to do."""
+        """Find what takes a while to be found; called by the updater's thread before it has anything to do."""
         self._do(self._registries.look)
 
     def published(self, generation: Generation) -> None:
@@ -96,6 +104,7 @@ class Owned:
             self._do(
                 lambda: self._lists.published(generation),
                 self._registries.published,
+                lambda: self._singles.published(generation),
                 lambda: self._logs.published(generation),
             )
         self._do(lambda: self._signals.published(generation))
@@ -123,6 +132,7 @@ class Owned:
             self._do(
                 lambda: self._lists.retire(generation),
                 lambda: self._registries.retire(generation),
+                lambda: self._singles.retire(generation),
                 lambda: handlers.extend(self._logs.retire(generation)),
             )
         self._do(lambda: self._logs.close(handlers, generation))
@@ -143,6 +153,7 @@ class Owned:
             self._do(
                 lambda: self._lists.fail(generation),
                 lambda: self._registries.fail(generation),
+                lambda: self._singles.fail(generation),
                 lambda: self._logs.fail(generation),
             )
 

@@ -1,0 +1,139 @@
+"""Singles: functions that the process has one of, and that code replaces by its own, as `sys.excepthook`."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+from ponyreload.generations import Generation
+from ponyreload.ownership.makers import owner_of_call
+
+__all__ = ["Singles"]
+
+# Where they are, and what Python itself begins with. The last one has public functions to get and set it.
+PLACES: tuple[tuple[ModuleType, str, Callable[..., Any]], ...] = (
+    (sys, "excepthook", sys.__excepthook__),
+    (sys, "unraisablehook", sys.__unraisablehook__),
+    (threading, "excepthook", threading.__excepthook__),
+    (logging, "_logRecordFactory", logging.LogRecord),
+)
+
+
+class Singles:
+    """Compares them before and after each load; they are plain attributes, so there is no other way to hear of it."""
+
+    def __init__(self) -> None:
+        self._all = [Single(*each) for each in PLACES]
+
+    def install(self) -> None:
+        """Note what is there before the generations."""
+        for each in self._all:
+            each.install()
+
+    def stand_in(self) -> None:
+        """Have stand-ins take the places of what generation 1 has set by now."""
+        for each in self._all:
+            each.stand_in()
+
+    def begin(self) -> None:
+        """Note what is there before a load."""
+        for each in self._all:
+            each.begin()
+
+    def published(self, generation: Generation) -> None:
+        """Have those of *generation* count; where it has set none, that from before the generations."""
+        for each in self._all:
+            each.published(generation)
+
+    def fail(self, generation: Generation) -> None:
+        """Have back what was there before the load."""
+        for each in self._all:
+            each.fail(generation)
+
+    def retire(self, generation: Generation) -> None:
+        """Drop what *generation* has set since a newer one was published."""
+        for each in self._all:
+            each.retire(generation)
+
+
+class Single:
+    """One of them. A stand-in takes the place of a generation's own, and calls that.
+
+    Such a function often calls the one that it has found. That of the next generation finds the stand-in, and so
+    calls the one from before the generations, and none of an older generation. Threads, too, keep what they find.
+
+    Args:
+        module: Where it is.
+        name: What it is called there.
+        first: What Python itself begins with.
+    """
+
+    def __init__(self, module: ModuleType, name: str, first: Callable[..., Any]) -> None:
+        self._module = module
+        self._name = name
+        self._first = first
+        # The one from before the generations, and the one from before the load.
+        self._base: Any = None
+        self._before: Any = None
+
+    def install(self) -> None:
+        self._base = self._get()
+
+    def stand_in(self) -> None:
+        now = self._get()
+        if owner_of_call(self._base) is not None:
+            self._base = self._first  # it is generation 1's, from before autoreload was on
+        if owner_of_call(now) is not None:
+            self._set(StandIn(self._base, now))
+        elif not isinstance(now, StandIn):
+            self._base = now
+
+    def begin(self) -> None:
+        self.stand_in()
+        self._before = self._get()
+
+    def published(self, generation: Generation) -> None:
+        before, self._before, now = self._before, None, self._get()
+        if isinstance(before, StandIn):
+            before.function = None  # also where a library's function has come in between, which may call it
+        if isinstance(now, StandIn) or owner_of_call(now) not in (None, generation):
+            self._set(self._base)
+        self.stand_in()
+
+    def fail(self, generation: Generation) -> None:
+        before, self._before = self._before, None
+        if owner_of_call(self._get()) is generation:
+            self._set(before)
+
+    def retire(self, generation: Generation) -> None:
+        if owner_of_call(self._get()) is generation:
+            self._set(self._base)
+
+    def _get(self) -> Any:
+        return getattr(self._module, self._name)
+
+    def _set(self, function: Any) -> None:
+        setattr(self._module, self._name, function)
+
+
+class StandIn:
+    """Calls a generation's function; within that, and when there is none any more, *base*."""
+
+    def __init__(self, base: Callable[..., Any], function: Callable[..., Any]) -> None:
+        self.base = base
+        self.function: Callable[..., Any] | None = function
+        self._here = threading.local()
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        function = self.function
+        if function is None or getattr(self._here, "is_busy", False):
+            return self.base(*args, **kwargs)
+        self._here.is_busy = True
+        try:
+            return function(*args, **kwargs)
+        finally:
+            self._here.is_busy = False
