@@ -13,7 +13,8 @@ SYSTEM = """
     stop, started = threading.Event(), threading.Event()
     lines = []
     makes, grace = True, 0.3
-    pool = None
+    pool = given = None
+    cache = {}
 
     def worker():
         while not stop.wait(0.01):
@@ -362,19 +363,21 @@ def test_the_end_of_the_process_does_not_wait_for_the_timer_of_an_older_generati
 @pytest.mark.parametrize("kind", ["ThreadPoolExecutor", "ProcessPoolExecutor"])
 def test_an_executor_takes_no_more_work_and_its_workers_end(drive, kind):
     told = drive("""
-        pool, first, last = app.pool, app.first, app.last
-        until(first.running)
-        reloader.reload()
-        retired()
-        cancelled = last.cancelled()
-        try:
-            pool.submit(print)
-        except RuntimeError as error:
-            refused = str(error)
-        first.result(10)
-        until(lambda: not [each for each in names() if each.startswith("Executor") or each.startswith("pool")])
-        until(lambda: not getattr(pool, "_processes", None))
-        tell(cancelled=cancelled, refused=refused)
+        # Not as globals: what a system module has, this script too, is everybody's.
+        def run(pool, first, last):
+            until(first.running)
+            reloader.reload()
+            retired()
+            cancelled = last.cancelled()
+            try:
+                pool.submit(print)
+            except RuntimeError as error:
+                refused = str(error)
+            first.result(10)
+            until(lambda: not [each for each in names() if each.startswith("Executor") or each.startswith("pool")])
+            until(lambda: not getattr(pool, "_processes", None))
+            tell(cancelled=cancelled, refused=refused)
+        run(app.pool, app.first, app.last)
     """, after="""
         if system.makes:
             system.makes = False
@@ -394,21 +397,23 @@ def test_an_executor_of_a_library_or_for_the_process_works_on(drive):
         for _ in range(3):
             reloader.reload()
             retired()
-            results += [app.shared.submit(int).result(10), app.kept.submit(int).result(10), system.early.submit(int).result(10)]
+            pools = [app.shared, app.kept, app.given, app.cached, system.early]
+            results += [pool.submit(int).result(10) for pool in pools]
         tell(results=results)
     """, before="""
         if system.makes:
             system.makes = False
             system.early = concurrent.futures.ThreadPoolExecutor(2)
     """, after="""
-        from ponyreload.ownership.makers import made_for_process
         shared = system.shared_pool()
-        with made_for_process():
-            kept = system.kept = getattr(system, "kept", None) or concurrent.futures.ThreadPoolExecutor(2)
-        for pool in (shared, kept, system.early):
+        kept = keep("pool", lambda: concurrent.futures.ThreadPoolExecutor(2))
+        given = system.given = system.given or concurrent.futures.ThreadPoolExecutor(2)
+        cached = system.cache.setdefault("pool", None) or concurrent.futures.ThreadPoolExecutor(2)
+        system.cache["pool"] = cached
+        for pool in (shared, kept, given, cached, system.early):
             pool.submit(int)
     """)  # fmt: skip
-    assert told["results"] == [0] * 9
+    assert told["results"] == [0] * 15
     assert warnings(told) == []
 
 

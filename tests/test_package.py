@@ -42,6 +42,7 @@ LAYERS = """
     ownership.executors ownership.registries ownership.signals ownership.lists ownership.leftovers
     ownership.singles
     ownership.levels ownership.views ownership.caches ownership.__init__
+    ownership.shared
     ownership.makers patches
     holders.search
     holders.walk holders.words

@@ -6,6 +6,7 @@ import functools
 import sys
 import threading
 from collections.abc import Callable, MutableMapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from types import FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -113,6 +114,7 @@ class Generation:
 
 
 _entered: ContextVar[Generation | None] = ContextVar("ponyreload", default=None)
+_for_process: ContextVar[bool] = ContextVar("ponyreload makes for the process", default=False)
 _published: Generation | None = None
 # Set when autoreload has been turned on.
 is_on = threading.Event()
@@ -149,6 +151,21 @@ enter = _entered.set
 
 # Returns the generation of the request or load that this context is part of, or None outside one.
 entered_generation = _entered.get
+
+
+@contextmanager
+def made_for_process() -> Iterator[None]:
+    """Run a block whose code makes things for the process, and not for the generation that the code is of."""
+    token = _for_process.set(True)
+    try:
+        yield
+    finally:
+        _for_process.reset(token)
+
+
+def is_for_process() -> bool:
+    """Tell whether the block that runs makes things for the process."""
+    return _for_process.get()
 
 
 def calling() -> Generation | None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from types import FunctionType, ModuleType
 from typing import Any, TypeVar
 
-from ponyreload.generations import Generation, active, published
+from ponyreload.generations import Generation, active, made_for_process, published
 from ponyreload.reporting import say
 
 __all__ = ["begin_in_child", "keep", "let_go", "let_go_of_all", "lock"]
@@ -54,7 +54,8 @@ def keep(name: str, factory: Callable[[], T], *, close: bool = False, migrate: C
     with kept.making:
         if key in kept.objects:
             return kept.objects[key]  # type: ignore[no-any-return]
-        made: T = kept.made_for(generation, factory, migrate)
+        with made_for_process():  # its threads and the like do not go with the generation that comes first
+            made: T = kept.made_for(generation, factory, migrate)
         if not _is_over(generation):
             kept.objects[key] = made
         return made

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import sys
 import threading
 from collections.abc import Callable, MutableMapping
@@ -10,7 +11,9 @@ from typing import Any
 
 from ponyreload.generations import Generation, published
 from ponyreload.ownership.makers import Belongings, maker
+from ponyreload.ownership.shared import is_shared
 from ponyreload.patches import Patches
+from ponyreload.reporting import say
 
 __all__ = ["Executors"]
 
@@ -61,13 +64,25 @@ class Executors:
     def _end(self) -> None:
         """The process ends: what generations before the newest have submitted, and what has not begun, is not due."""
         for executor in self._made.not_of(published()):
-            executor.shutdown(wait=False, cancel_futures=True)
+            _shut_down(executor)
 
     def shut_down(self, generation: Generation) -> None:
-        """Have the executors of *generation* take no more work, drop what has not begun, and let their workers end."""
+        """Have the executors of *generation* take no more work, drop what has not begun, and let their workers end.
+
+        One that user code has given to a system module works on: the newer generation may have found it there.
+        """
         for executor in self._made.of(generation):
-            executor.shutdown(wait=False, cancel_futures=True)
+            if not is_shared(executor):
+                _shut_down(executor)
 
     def forget_all(self) -> None:
         """Forget them in a forked process: their workers are not here, and their locks may be held."""
         self._made.forget_all()
+
+
+def _shut_down(executor: Any) -> None:
+    try:
+        executor.shutdown(wait=False, cancel_futures=True)
+    except Exception as error:  # of the user's class
+        text = f"an executor ({type(executor).__qualname__}) failed to shut down"
+        say(f"{text}: {type(error).__name__}: {error}", logging.ERROR)

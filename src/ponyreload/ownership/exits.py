@@ -13,12 +13,12 @@ from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from ponyreload.generations import Generation, entered
+from ponyreload.generations import Generation, entered, is_for_process
 from ponyreload.ownership.leftovers import is_of_server
-from ponyreload.ownership.makers import Maker, is_for_process, maker, maker_of, owner_of_call, rows
+from ponyreload.ownership.makers import Maker, maker, maker_of, owner_of_call, rows
+from ponyreload.ownership.shared import is_shared
 from ponyreload.patches import Patches
 from ponyreload.reporting import load_error, say
-from ponyreload.routed import RoutedModule
 
 __all__ = ["Exit", "Exits", "registered", "run_finalizers"]
 
@@ -59,7 +59,7 @@ class Exit:
         if is_of_server(thing):
             return True  # it must not end because a generation retires
         is_function = isinstance(function, FUNCTIONS) and (carrier is None or isinstance(carrier, ModuleType))
-        return not has_arguments and (is_function or _is_held_by_system_module(thing))
+        return not has_arguments and (is_function or is_shared(thing))
 
 
 class Exits:
@@ -196,15 +196,6 @@ def _takes_nothing(function: Any) -> bool:
     if type(function) is not FunctionType or code is None:
         return False
     return code.co_argcount == bound and not code.co_kwonlyargcount and not code.co_flags & TAKES_MORE
-
-
-def _is_held_by_system_module(thing: object) -> bool:
-    for module in list(sys.modules.values()):
-        if type(module) is not RoutedModule:
-            namespace = getattr(module, "__dict__", None)
-            if isinstance(namespace, dict) and any(value is thing for value in list(namespace.values())):
-                return True
-    return False
 
 
 _plain_register, _plain_unregister = atexit.register, atexit.unregister

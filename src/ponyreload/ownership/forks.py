@@ -9,8 +9,8 @@ import traceback
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from ponyreload.generations import Generation, entered
-from ponyreload.ownership.makers import Belongings, Maker, is_for_process, maker, maker_of, owner_of_call
+from ponyreload.generations import Generation, entered, is_for_process
+from ponyreload.ownership.makers import Belongings, Maker, maker, maker_of, owner_of_call
 from ponyreload.patches import Patches
 
 __all__ = ["Forks"]

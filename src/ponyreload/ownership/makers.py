@@ -6,21 +6,17 @@ import functools
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable
 from types import BuiltinMethodType, FunctionType, MethodType
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from ponyreload.generations import MARK, Generation
+from ponyreload.generations import MARK, Generation, is_for_process
 from ponyreload.marking import is_named_by
 
 __all__ = [
     "Belongings",
     "Maker",
-    "is_for_process",
     "is_made_by",
-    "made_for_process",
     "maker",
     "maker_of",
     "names_of_call",
@@ -34,23 +30,6 @@ T = TypeVar("T")
 
 # A function that wraps one that wraps one …; a longer chain is a ring.
 MOST_WRAPPED = 20
-
-_for_process: ContextVar[bool] = ContextVar("ponyreload makes for the process", default=False)
-
-
-@contextmanager
-def made_for_process() -> Iterator[None]:
-    """Run a block whose code makes things for the process, and not for the generation that the code is of."""
-    token = _for_process.set(True)
-    try:
-        yield
-    finally:
-        _for_process.reset(token)
-
-
-def is_for_process() -> bool:
-    """Tell whether the block that runs makes things for the process."""
-    return _for_process.get()
 
 
 class Maker(NamedTuple):
@@ -84,7 +63,7 @@ def maker(*through: str) -> Maker | None:
         frame = frame.f_back
         names = frame.f_globals
         if MARK in names:
-            return None if _for_process.get() else Maker(names[MARK], str(names.get("__name__")))
+            return None if is_for_process() else Maker(names[MARK], str(names.get("__name__")))
         name = names.get("__name__")
         if names is not asking and not (isinstance(name, str) and is_named_by(name, through)):
             return None

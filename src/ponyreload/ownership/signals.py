@@ -8,9 +8,9 @@ import threading
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
-from ponyreload.generations import Generation, entered_generation
+from ponyreload.generations import Generation, entered_generation, is_for_process
 from ponyreload.mainthread import MainThread
-from ponyreload.ownership.makers import Maker, is_for_process, maker, maker_of, owner_of_call
+from ponyreload.ownership.makers import Maker, maker, maker_of, owner_of_call
 from ponyreload.patches import Patches
 
 __all__ = ["Signals"]

@@ -7,12 +7,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from types import FunctionType, MethodType
 from typing import Any
 from weakref import WeakSet
 
-from ponyreload.generations import MARK, Generation, calling, entered_generation
+from ponyreload.generations import MARK, Generation, calling, entered_generation, is_for_process
 from ponyreload.ownership.leftovers import Leftovers, runs_server
-from ponyreload.ownership.makers import Belongings, Maker, is_for_process, names_of_call
+from ponyreload.ownership.makers import Belongings, Maker, names_of_call
 from ponyreload.patches import Patches
 
 __all__ = ["Threads"]
@@ -132,8 +133,9 @@ def _names_of_function(function: Any) -> dict[str, Any] | None:
     """Return the globals of a user function or method. A thread's start does not wait for more than that."""
     while type(function) is functools.partial:
         function = function.func
-    names = getattr(getattr(function, "__func__", function), "__globals__", None)
-    return names if type(names) is dict and MARK in names else None
+    if type(function) is MethodType:
+        function = function.__func__
+    return function.__globals__ if type(function) is FunctionType and MARK in function.__globals__ else None
 
 
 def _is_waited_for(thread: threading.Thread, generation: Generation) -> bool:
