@@ -40,6 +40,7 @@ LOG = """
         lines.append("all")
 
     shared = Thing("shared")
+    cache = {"connection": Thing("cached")}
     exits = True
 """
 DRIVE = """
@@ -186,10 +187,12 @@ def test_a_librarys_function_runs_at_retirement_if_it_works_on_something_of_the_
         atexit.register(log.lines.append, f"argument of {generation()}")
         # These work on what the process has: it must not be shut down because a generation retires.
         atexit.register(log.shared.close)
+        atexit.register(functools.partial(log.shared.close, True), 5, 0.5, None)
+        atexit.register(log.cache["connection"].close)
         atexit.register(log.close_all)
     """)  # fmt: skip
     assert told["before"] == ["argument of 1", ["of 1"]]
-    assert told["after"] == ["argument of 1", ["of 1"], "all", ["shared"], "argument of 2", ["of 2"]]
+    assert told["after"] == ["argument of 1", ["of 1"], "all", ["cached"], ["shared", True, 5, 0.5, None], ["shared"], "argument of 2", ["of 2"]]
 
 
 def test_what_a_project_module_registers_that_is_no_user_module_waits_for_the_process_to_end(drive):

@@ -30,7 +30,8 @@ class Exit:
     """A function that is called once: by `atexit`, which holds this, or before that by its generation's retirement."""
 
     def __init__(self, by: Maker, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        self._calls = [functools.partial(function, *args, **kwargs)]
+        self._call = functools.partial(function, *args, **kwargs)
+        self._calls = [self._call]
         self.by: Maker | None = by
         self.function = function
 
@@ -50,16 +51,19 @@ class Exit:
         """Tell whether a library's function is to be called that has nothing of a generation to work on."""
         if owner_of_call(self.function) is not None:
             return False
-        function: Any = self.function
-        has_arguments = any(call.args or call.keywords for call in self._calls)
-        while type(function) is functools.partial:
-            function, has_arguments = function.func, has_arguments or bool(function.args or function.keywords)
+        function: Any = self._call.func
+        given = [*self._call.args, *self._call.keywords.values()]
+        while isinstance(function, functools.partial):  # of a subclass; others were merged into ours
+            given += [*function.args, *function.keywords.values()]
+            function = function.func
         carrier = getattr(function, "__self__", None)
         thing = function if carrier is None else carrier
         if is_of_server(thing):
             return True  # it must not end because a generation retires
-        is_function = isinstance(function, FUNCTIONS) and (carrier is None or isinstance(carrier, ModuleType))
-        return not has_arguments and (is_function or is_shared(thing))
+        if isinstance(function, FUNCTIONS) and (carrier is None or isinstance(carrier, ModuleType)):
+            return not given
+        # To a method, a switch or a time says how, and not with what: ``executor.shutdown, wait=False``
+        return all(each is None or type(each) in (bool, int, float) for each in given) and is_shared(thing)
 
 
 class Exits:
