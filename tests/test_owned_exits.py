@@ -192,7 +192,16 @@ def test_a_librarys_function_runs_at_retirement_if_it_works_on_something_of_the_
         atexit.register(log.close_all)
     """)  # fmt: skip
     assert told["before"] == ["argument of 1", ["of 1"]]
-    assert told["after"] == ["argument of 1", ["of 1"], "all", ["cached"], ["shared", True, 5, 0.5, None], ["shared"], "argument of 2", ["of 2"]]
+    assert told["after"] == [
+        "argument of 1",
+        ["of 1"],
+        "all",
+        ["cached"],
+        ["shared", True, 5, 0.5, None],
+        ["shared"],
+        "argument of 2",
+        ["of 2"],
+    ]
 
 
 def test_what_a_project_module_registers_that_is_no_user_module_waits_for_the_process_to_end(drive):

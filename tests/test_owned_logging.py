@@ -134,12 +134,12 @@ def drive(project):
 
 
 # Code that asks first finds the handler from before autoreload was on, of which nobody knows whose it is.
-ASKS = "addHandler, asked for"
+ASK = ("addHandler, asked for", "basicConfig")
 
 
 @pytest.mark.parametrize(
     ("name", "place"),
-    [(name, place) for name in SET_UPS for place in ("before", "after") if (name, place) != (ASKS, "before")],
+    [(name, place) for name in SET_UPS for place in ("before", "after") if name not in ASK or place == "after"],
 )
 def test_a_load_sets_up_logging_as_a_new_process_does_and_one_that_fails_does_not(drive, name, place):
     told = drive("""
@@ -176,15 +176,72 @@ def test_a_load_sets_up_logging_as_a_new_process_does_and_one_that_fails_does_no
     assert "please report" not in told["stderr"]
 
 
-def test_code_that_asks_first_is_content_with_a_handler_from_before_autoreload_was_on(drive):
+@pytest.mark.parametrize("name", ASK)
+def test_code_that_asks_first_is_content_with_a_handler_from_before_autoreload_was_on(drive, name):
     told = drive("""
         system.format = "2:%(message)s"
         for _ in range(3):
             reloader.reload()
         alone()
         tell(said=said())
-    """, before=SET_UPS[ASKS])  # fmt: skip
+    """, before=SET_UPS[name])  # fmt: skip
     assert told["said"] == ["1:hello"]
+
+
+def test_the_basicConfig_of_a_script_counts_again_in_each_load(project):
+    site = project({
+        "system.py": SYSTEM + "\n    def say():\n        logging.getLogger('shop').error('hello')\n",
+        "app.py": """
+            from ponyreload import *
+            import logging, system, threading
+            logging.basicConfig(stream=system.out, format=system.format)
+            reloader = use_autoreload()
+            if generation() == 1:
+                system.say()
+                system.format = "2:%(message)s"
+                reloader.reload()
+                # Of no generation, so that which serves counts.
+                thread = threading.Thread(target=system.say)
+                thread.start()
+                thread.join()
+                print([line for line in system.lines() if line.endswith("hello")])
+        """,
+    })  # fmt: skip
+    assert site.run("app.py").stdout == "['1:hello', '2:hello']\n"
+
+
+@pytest.mark.parametrize(
+    "set_up",
+    [
+        "logging.getLogger().addHandler(logging.StreamHandler(system.out))",
+        "logging.basicConfig(stream=system.out)",
+        "system.says and logging.getLogger().addHandler(logging.StreamHandler(system.out))",
+    ],
+)
+def test_a_handler_of_whoever_started_the_process_stays_though_a_load_puts_in_its_like(project, set_up):
+    files = {
+        "system.py": SYSTEM + "\n    says = False\n",
+        "app.py": f"""
+            from ponyreload import *
+            import logging, system
+            reloader = use_autoreload()
+            {set_up}
+        """,
+    }
+    told = project(files).drive("""
+        import logging, system
+        handler = logging.StreamHandler(system.out)
+        handler.setFormatter(logging.Formatter("launcher:%(message)s"))
+        logging.getLogger().addHandler(handler)
+        import app
+        for system.says in (False, True, False):
+            app.reloader.reload()
+            until(lambda: len(app.reloader.living) == 1)
+        system.lines()
+        logging.getLogger("shop").error("hello")
+        tell(lines=[line for line in system.lines() if line.startswith("launcher")])
+    """)
+    assert told["lines"] == ["launcher:hello"]
 
 
 def test_what_a_system_module_sets_up_stays(drive):

@@ -147,6 +147,8 @@ class LeasedBody:
     def _release(self) -> None:
         generation, self.generation = self.generation, None
         if generation is not None:
+            # The server may keep the body for longer, until the next request of a connection for instance.
+            self._context = Context()
             self._reloader.release(generation)
 
 

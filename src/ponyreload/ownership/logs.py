@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from typing import Any
 
 from ponyreload.generations import Generation, entered, published
+from ponyreload.modules import MAIN
 from ponyreload.ownership.levels import ATTRIBUTES, Levels
 from ponyreload.ownership.makers import maker, owner_of_call, owner_of_class
 from ponyreload.ownership.views import THROUGH, View
@@ -79,7 +80,7 @@ class Logs:
             if by is not None:
                 view = self._view(holder, attribute)
                 if plain.__name__ == "addHandler" and by.generation.load is not None:
-                    self._claim(view, [_aim(thing)])
+                    self._claim(view, _aim(thing))
             elif isinstance(view := vars(holder).get(attribute), View):
                 # The plain method looks first whether it is there, and would see the list of what serves only.
                 with logging._lock:  # type: ignore[attr-defined]
@@ -114,7 +115,9 @@ class Logs:
         @functools.wraps(plain)
         def basicConfig(**kwargs: Any) -> None:  # noqa: N802 - it stands for that
             by = maker(*THROUGH)
-            if by is not None and by.generation.load is not None:
+            # If something else than user code has started the process, that may have put in what is there, and made
+            # the first call have no effect.
+            if by is not None and by.generation.load is not None and self._first and MAIN in self._first.modules:
                 # What it would put in shows what the first script has put in.
                 handlers = kwargs.get("handlers")
                 if handlers is None:
@@ -125,7 +128,9 @@ class Logs:
                 else:
                     kwargs["handlers"] = handlers = list(handlers)
                     aims = [_aim(each) for each in handlers]
-                self._claim(self._view(logging.root, "handlers"), aims)
+                view = self._view(logging.root, "handlers")
+                for each in aims:
+                    self._claim(view, each)
             plain(**kwargs)
 
         return basicConfig
@@ -147,7 +152,7 @@ class Logs:
     # -- generations -----------------------------------------------------------------------------------------
 
     def begin(self) -> None:
-        """Get ready for a load: what there is, is the process's and the first generation's."""
+        """Get ready for a load, which may change a list in place: what there is, is the process's and the first one's."""
         self._levels.begin()
         for logger in _loggers():
             if logger.handlers and type(logger.handlers) is list:
@@ -230,20 +235,20 @@ class Logs:
         found = [(reference(), name, view) for reference, name, view in list(self._views.values())]
         return [each for each in found if each[0] is not None]
 
-    def _claim(self, view: View, aims: Iterable[object]) -> None:
+    def _claim(self, view: View, aim: tuple[type, object]) -> None:
         """Take for the first generation's what was there before autoreload was on, if a load puts in its like.
 
-        Nobody knows which code had put it in. But what a load does, the first generation's code most likely did.
+        Nobody knows which code had put it in. But what a load does, the first generation's code most likely did, and
+        that ran after all others; unless it has done so since autoreload is on, which is known.
         """
-        wanted = list(aims)
-        for handler in view.shared():
-            if id(handler) in self._early and _aim(handler) in wanted:
+        first = self._first
+        if first is None or aim in map(_aim, set(view.own.get(first, ())).difference(view.shared())):
+            return
+        for handler in reversed(view.shared()):
+            if id(handler) in self._early and _aim(handler) == aim:
                 del self._early[id(handler)]
-                if self._first is not None:
-                    view.give(self._first, handler)
-                else:
-                    list.remove(view, handler)
-                    handler.close()
+                view.give(first, handler)
+                return
 
 
 def _loggers() -> Iterator[logging.Logger]:
