@@ -6,13 +6,17 @@ import atexit
 import codecs
 import collections.abc
 import concurrent.futures.thread
+import contextlib
 import copyreg
 import functools
 import gc
 import inspect
 import logging
 import logging.config
+import multiprocessing.util
+import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -70,6 +74,7 @@ ended = []
 plain = threading._register_atexit
 threading._register_atexit = lambda function: ended.append(function.__module__) or plain(function)
 import concurrent.futures.thread
+import contextlib
 print(ended)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20, check=True)
@@ -270,3 +275,95 @@ def test_the_handlers_that_python_begins_with():
     found = eval(done.stdout)
     assert found.pop("SIGINT") == str(signal.default_int_handler)
     assert found == {"SIGPIPE": str(signal.SIG_IGN), "SIGXFSZ": str(signal.SIG_IGN), "SIGTERM": str(signal.SIG_DFL)}
+
+
+# -- forks, sqlite3, multiprocessing, singles --------------------------------------------------------------------
+
+
+def test_a_function_at_fork_cannot_be_taken_back_and_is_checked_when_it_is_registered():
+    assert not [name for name in dir(os) if "at_fork" in name and name != "register_at_fork"]
+    with pytest.raises(TypeError):
+        os.register_at_fork()
+    with pytest.raises(TypeError):
+        os.register_at_fork(before=1)
+    with pytest.raises(TypeError):
+        os.register_at_fork(nothing)
+
+
+def test_functions_before_a_fork_run_newest_first_and_the_others_oldest_first():
+    code = """
+import os
+for number in (1, 2):
+    os.register_at_fork(
+        before=lambda number=number: print("before", number, flush=True),
+        after_in_parent=lambda number=number: print("after", number, flush=True),
+    )
+child = os.fork()
+child or os._exit(0)
+os.waitpid(child, 0)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20, check=True)
+    assert done.stdout.split() == ["before", "2", "before", "1", "after", "1", "after", "2"]
+
+
+def test_sqlite3_has_its_adapters_and_converters_in_tables():
+    class Order:
+        pass
+
+    sqlite3.register_adapter(Order, nothing)
+    sqlite3.register_converter("shop_order", nothing)
+    assert sqlite3.adapters.pop((Order, sqlite3.PrepareProtocol)) is nothing
+    assert sqlite3.converters.pop("SHOP_ORDER") is nothing
+    # They are those that count.
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection, pytest.raises(sqlite3.Error):
+        connection.execute("select ?", (Order(),))
+
+
+def test_multiprocessing_has_registries_of_what_it_is_to_call():
+    class Pool:
+        pass
+
+    pool = Pool()
+    multiprocessing.util.register_after_fork(pool, nothing)
+    found = [key for key in multiprocessing.util._afterfork_registry if key[2] is nothing]
+    assert len(found) == 1
+    assert multiprocessing.util._afterfork_registry.pop(found[0]) is pool
+    at_end = multiprocessing.util.Finalize(pool, nothing, exitpriority=10)
+    for finalizer, number in ((at_end, 10), (multiprocessing.util.Finalize(pool, nothing), None)):
+        assert finalizer._callback is nothing
+        keys = [key for key, each in multiprocessing.util._finalizer_registry.items() if each is finalizer]
+        assert [key[0] for key in keys] == [number]
+        finalizer.cancel()
+        assert keys[0] not in multiprocessing.util._finalizer_registry
+
+
+def test_a_thread_keeps_the_excepthook_that_it_finds(monkeypatch):
+    def hook(*args):
+        pass
+
+    kept = weakref.ref(hook)
+    monkeypatch.setattr(sys, "excepthook", hook)
+    thread = threading.Thread(target=nothing)
+    monkeypatch.undo()
+    del hook
+    gc.collect()
+    assert kept() is not None
+    del thread
+    gc.collect()
+    assert kept() is None
+
+
+def test_the_factory_of_log_records_is_an_attribute():
+    assert logging.getLogRecordFactory() is logging._logRecordFactory is logging.LogRecord
+
+
+def test_an_import_takes_the_lists_of_sys_anew_each_time(monkeypatch):
+    class Finder:
+        def find_spec(self, name, path=None, target=None):
+            found.append(name)
+
+    found = []
+    monkeypatch.setattr(sys, "meta_path", [Finder(), *sys.meta_path])
+    with pytest.raises(ModuleNotFoundError):
+        import nothing_of_that_name  # noqa: F401
+    assert found == ["nothing_of_that_name"]
