@@ -10,6 +10,7 @@ import contextlib
 import copyreg
 import functools
 import gc
+import importlib.util
 import inspect
 import logging
 import logging.config
@@ -357,13 +358,9 @@ def test_the_factory_of_log_records_is_an_attribute():
     assert logging.getLogRecordFactory() is logging._logRecordFactory is logging.LogRecord
 
 
-def test_an_import_takes_the_lists_of_sys_anew_each_time(monkeypatch):
-    class Finder:
-        def find_spec(self, name, path=None, target=None):
-            found.append(name)
-
-    found = []
-    monkeypatch.setattr(sys, "meta_path", [Finder(), *sys.meta_path])
-    with pytest.raises(ModuleNotFoundError):
-        import nothing_of_that_name  # noqa: F401
-    assert found == ["nothing_of_that_name"]
+def test_an_import_takes_the_path_anew_each_time(monkeypatch, tmp_path):
+    (tmp_path / "module_on_another_path.py").touch()
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
+    assert importlib.util.find_spec("module_on_another_path")
+    monkeypatch.undo()
+    assert not importlib.util.find_spec("module_on_another_path")

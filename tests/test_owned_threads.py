@@ -368,6 +368,7 @@ def test_an_executor_takes_no_more_work_and_its_workers_end(drive, kind):
             until(first.running)
             reloader.reload()
             retired()
+            until(lambda: last.done())
             cancelled = last.cancelled()
             try:
                 pool.submit(print)

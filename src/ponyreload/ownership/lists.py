@@ -135,12 +135,8 @@ class Things:
         return getattr(self._module, self._name)  # type: ignore[no-any-return]
 
     def put(self, entries: list[Any]) -> None:
-        """Have the list be another one."""
-        if self._module is sys:
-            # An import that goes through it at this moment, in another thread, must not miss an entry.
-            setattr(sys, self._name, entries)
-        else:
-            self.get()[:] = entries  # Python's own C code knows the list
+        """Have these in the list, which stays the same one: Python's own C code holds it, and what is in it."""
+        self.get()[:] = entries
 
 
 class Filters(Things):
