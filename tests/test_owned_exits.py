@@ -190,11 +190,14 @@ def test_a_librarys_function_runs_at_retirement_if_it_works_on_something_of_the_
         atexit.register(functools.partial(log.shared.close, True), 5, 0.5, None)
         atexit.register(log.cache["connection"].close)
         atexit.register(log.close_all)
+        kept = keep("kept", lambda: log.Thing("kept"))
+        atexit.register(kept.close)
     """)  # fmt: skip
     assert told["before"] == ["argument of 1", ["of 1"]]
     assert told["after"] == [
         "argument of 1",
         ["of 1"],
+        ["kept"],
         "all",
         ["cached"],
         ["shared", True, 5, 0.5, None],
@@ -296,6 +299,22 @@ def test_at_the_end_of_the_process_all_run_newest_first_among_those_of_libraries
 
 
 # -- finalizers --------------------------------------------------------------------------------------------------
+
+
+def test_the_finalizer_of_what_is_kept_waits_for_its_end(drive):
+    told = drive("""
+        app.reloader.reload()
+        until(lambda: len(reloader.living) == 1)
+        tell(lines=log.lines)
+    """, after="""
+        def make():
+            kept = log.Thing("kept")
+            weakref.finalize(kept, note, "too early")
+            return kept
+
+        keep("kept", make)
+    """)  # fmt: skip
+    assert told["lines"] == []
 
 
 def test_finalizers_of_living_objects_run_at_retirement_newest_first(drive):

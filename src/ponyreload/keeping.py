@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from ponyreload.generations import Generation, active, made_for_process, published
 from ponyreload.reporting import say
 
-__all__ = ["begin_in_child", "keep", "let_go", "let_go_of_all", "lock"]
+__all__ = ["begin_in_child", "is_kept", "keep", "let_go", "let_go_of_all", "lock"]
 
 T = TypeVar("T")
 
@@ -83,6 +83,10 @@ class _Kept:
         # When nobody who asked is left: the object, for that generation to ask for as long as it lives.
         self.left: tuple[Any, Generation | None] | None = None
 
+    def all(self) -> list[Any]:
+        """Return the objects that there are; one that several generations share comes several times."""
+        return [*self.objects.values(), *(self.left or ())[:1]]
+
     def made_for(
         self, generation: Generation | None, factory: Callable[[], Any], migrate: Callable[[Any], Any] | None
     ) -> Any:
@@ -143,8 +147,13 @@ def let_go_of_all() -> None:
     with lock:
         ended = list(_table.values())
         _table.clear()
-    objects = {id(each): (kept, each) for kept in ended for each in [*kept.objects.values(), *(kept.left or ())[:1]]}
-    _close(list(objects.values()))
+    _close(list({id(each): (kept, each) for kept in ended for each in kept.all()}.values()))
+
+
+def is_kept(thing: object) -> bool:
+    """Tell whether *thing* is one of the objects that generations share."""
+    with lock:
+        return any(each is thing for kept in _table.values() for each in kept.all())
 
 
 def begin_in_child() -> None:

@@ -14,6 +14,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from ponyreload.generations import Generation, entered, is_for_process
+from ponyreload.keeping import is_kept
 from ponyreload.ownership.leftovers import is_of_server
 from ponyreload.ownership.makers import Maker, maker, maker_of, owner_of_call, rows
 from ponyreload.ownership.shared import is_shared
@@ -132,13 +133,13 @@ class Exits:
 def run_finalizers(generation: Generation) -> None:
     """Call, newest first, the finalizers that run code of *generation* and whose object is still there.
 
-    They would keep the generation for as long as that object. Those that are not to run at the end of a process
-    (``atexit = False``) are taken away. The registries of `weakref` and `multiprocessing` are not public; a test of
-    what we assume of Python tells.
+    They would keep the generation for as long as that object. What `keep` holds is not at its end yet. Those that are
+    not to run at the end of a process (``atexit = False``) are taken away. The registries of `weakref` and
+    `multiprocessing` are not public; a test of what we assume of Python tells.
     """
     for finalizer in reversed(list(getattr(weakref.finalize, "_registry", ()))):
         found = finalizer.peek()
-        if found is None or owner_of_call(found[1]) is not generation:
+        if found is None or owner_of_call(found[1]) is not generation or is_kept(found[0]):
             continue
         del found
         if finalizer.atexit:
