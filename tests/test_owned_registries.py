@@ -438,3 +438,32 @@ def test_what_a_library_adds_when_a_load_imports_it_stays_though_that_fails(driv
     assert told["finders"] == 2  # and ponyreload's own
     assert told["callbacks"]
     assert told["shown"] == told["reducer"] == "late"
+
+
+def test_what_sqlite3_has_comes_back_though_a_load_was_the_first_to_import_it(project):
+    app = """
+        from ponyreload import *
+        import datetime
+        reloader = use_autoreload()
+        if generation() == 2:
+            import sqlite3
+            sqlite3.register_adapter(datetime.date, lambda date: "of 2")
+            sqlite3.register_converter("date", lambda text: "of 2")
+    """
+    told = project({"app.py": app}).drive("""
+        import app, importlib.util, datetime
+        early = "sqlite3" in sys.modules
+        assert importlib.util.find_spec("sqlite3")  # only a look whether it is there
+        said = []
+        for _ in range(2):
+            app.reloader.reload()
+            until(lambda: len(app.reloader.living) == 1)
+            import sqlite3
+            functions = sqlite3.adapters[datetime.date, sqlite3.PrepareProtocol], sqlite3.converters["DATE"]
+            said.append([each.__module__ for each in functions])
+            del functions
+        until(lambda: living_generations() == [3])
+        tell(early=early, said=said)
+    """)
+    assert told["early"] is False
+    assert told["said"] == [["app", "app"], ["sqlite3.dbapi2", "sqlite3.dbapi2"]]
