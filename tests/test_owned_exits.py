@@ -27,6 +27,8 @@ APP = """
         return [b""]
 """
 LOG = """
+    import threading
+
     lines = []
 
     class Thing:
@@ -35,6 +37,18 @@ LOG = """
 
         def close(self, *args):
             lines.append([self.name, *args])
+
+    class Observer(threading.Thread):
+        def __init__(self, name):
+            super().__init__(name=name, daemon=True)
+            self.ends = threading.Event()
+
+        def run(self):
+            self.ends.wait(20)
+
+        def close(self):
+            lines.append(self.name)
+            self.ends.set()
 
     def close_all():
         lines.append("all")
@@ -189,16 +203,20 @@ def test_a_librarys_function_runs_at_retirement_if_it_works_on_something_of_the_
         atexit.register(log.shared.close)
         atexit.register(functools.partial(log.shared.close, True), 5, 0.5, None)
         atexit.register(log.cache["connection"].close)
+        # Python has a list of all threads; but this one is of the generation.
+        observer = log.Observer(f"observer of {generation()}")
+        observer.start()
+        atexit.register(observer.close)
         atexit.register(log.close_all)
         kept = keep("kept", lambda: log.Thing("kept"))
         atexit.register(kept.close)
     """)  # fmt: skip
-    assert told["before"] == ["argument of 1", ["of 1"]]
+    assert told["before"] == ["observer of 1", "argument of 1", ["of 1"]]
     assert told["after"] == [
-        "argument of 1",
-        ["of 1"],
+        *told["before"],
         ["kept"],
         "all",
+        "observer of 2",
         ["cached"],
         ["shared", True, 5, 0.5, None],
         ["shared"],

@@ -118,9 +118,9 @@ class Leftovers:
     def _is_to_be_named(
         self, thread: threading.Thread, stack: list[FrameType], expected: Expected, generation: Generation | None
     ) -> bool:
-        if any(frame.f_globals.get(MARK) is generation for frame in stack if generation is not None):
-            return expected.number > 1 or not runs_server(thread)
-        if not expected.libraries:
+        runs_own = generation is not None and any(frame.f_globals.get(MARK) is generation for frame in stack)
+        if runs_own or not expected.libraries:
+            # The first script's server goes on with the generations after it.
             return expected.number > 1 or not runs_server(thread)
         kind = _kind(thread)
         # One thread for all generations, whoever came first, is no leftover; one for each of them is.

@@ -24,14 +24,16 @@ def is_shared(thing: object) -> bool:
     """
     if is_kept(thing):
         return True
-    for module in list(sys.modules.values()):
+    for name, module in list(sys.modules.items()):
         namespace = getattr(module, "__dict__", None)
         if type(module) is RoutedModule or not isinstance(namespace, dict):
             continue
+        # The standard library has lists of all threads, of all child processes and the like.
+        looks_inside = name.partition(".")[0] not in sys.stdlib_module_names
         for value in list(namespace.values()):
             if value is thing:
                 return True
-            if any(each is thing for each in _contents(value)):
+            if looks_inside and any(each is thing for each in _contents(value)):
                 # What user code has put there in an object of its own is still its own.
                 return owner_of_class(value if issubclass(type(value), type) else type(value)) is None
     return False
