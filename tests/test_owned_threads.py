@@ -13,7 +13,7 @@ SYSTEM = """
     stop, started = threading.Event(), threading.Event()
     lines = []
     makes, grace = True, 0.3
-    pool = given = None
+    pool = given = thread = None
     cache = {}
 
     def worker():
@@ -413,6 +413,9 @@ def test_an_executor_of_a_library_or_for_the_process_works_on(drive):
         system.cache["pool"] = cached
         for pool in (shared, kept, given, cached, system.early):
             pool.submit(int)
+        if system.thread is None:
+            system.thread = threading.Thread(target=system.worker, daemon=True)
+            system.thread.start()
     """)  # fmt: skip
     assert told["results"] == [0] * 15
     assert warnings(told) == []

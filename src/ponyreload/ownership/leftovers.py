@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from ponyreload.adapters import ADAPTERS
 from ponyreload.generations import MARK, Generation
 from ponyreload.ownership.makers import Belongings
+from ponyreload.ownership.shared import is_shared
 from ponyreload.reporting import say, shown
 
 __all__ = ["Leftovers", "is_of_server", "runs_server"]
@@ -119,6 +120,8 @@ class Leftovers:
         self, thread: threading.Thread, stack: list[FrameType], expected: Expected, generation: Generation | None
     ) -> bool:
         runs_own = generation is not None and any(frame.f_globals.get(MARK) is generation for frame in stack)
+        if not runs_own and is_shared(thread):
+            return False
         if runs_own or not expected.libraries:
             # The first script's server goes on with the generations after it.
             return expected.number > 1 or not runs_server(thread)
