@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 import cherrypy
 from cherrypy._cptree import Tree
 
-from ponyreload.generations import Contents, Generation, published
+from ponyreload.generations import Contents, published
 
 __all__ = ["MOUNTS", "Mounts"]
 
@@ -24,13 +23,6 @@ class Mounts:
     def uninstall(self) -> None:
         cherrypy.tree.__class__ = Tree
         cherrypy.tree.apps = self.own.of(published())
-
-    def retire(self, generation: Generation) -> None:
-        """Have logging forget the two loggers of each application, named after its id, which it would keep for ever."""
-        for app in self.own.of(generation).values():
-            for log in (getattr(getattr(app, "log", None), kind, None) for kind in ("error_log", "access_log")):
-                if log is not None:
-                    logging.Logger.manager.loggerDict.pop(log.name, None)
 
 
 class RoutedTree(Tree):  # type: ignore[misc]
