@@ -58,7 +58,7 @@ LAYERS = """
     reporting
     generations
     libraries
-    marking sources errors adapters.platforms
+    marking sources errors thread_frames adapters.platforms
 """
 
 

@@ -12,7 +12,7 @@ import threading
 import time
 from typing import Any
 
-from ponyreload import keeping, marking
+from ponyreload import keeping, marking, thread_frames
 from ponyreload.adapters import ADAPTERS, Adapter, adapter_for
 from ponyreload.adoption import adopt
 from ponyreload.draining import open_requests
@@ -70,7 +70,7 @@ class Reloader:
         self._hooks = ImportHooks(self._modules)
         self._main_thread = MainThread()
         self._owned = Owned(self._main_thread)
-        self._locks = (keeping.lock, self._modules.lock, self._lock, self._sources.lock)
+        self._locks = (keeping.lock, self._modules.lock, self._lock, self._sources.lock, thread_frames.lock)
         self._retained = Retained(lambda: self.living)
         self._updater = Updater(self, self._files, self._modules)
 
