@@ -1,4 +1,4 @@
-"""The application that `soak.py` reloads: 20 user modules, with all that a generation can leave behind, and a system module."""
+"""The application that `soak.py` reloads: 20 user modules, with what a generation can leave, and a system module."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ APP = """
 """
 # A system module: what all generations share, and what tells of the process.
 PROBE = """
+    USE_AUTORELOAD = False
     import gc, json, threading
     from collections import Counter
     from ponyreload import PerGeneration, use_autoreload

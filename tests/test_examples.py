@@ -16,6 +16,7 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 
 # A system module, which tells what there is in the process.
 PROBE = """
+    USE_AUTORELOAD = False
     import gc
     import json
     import os
