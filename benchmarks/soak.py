@@ -55,6 +55,8 @@ ENOUGH = 1000
 ALLOCATION: dict[str, str] = {"PYTHONDEVMODE": "", "MALLOC_ARENA_MAX": "1"}
 # What the log may say. Anything else is news: a generation that is kept alive, a thread that does not end, a traceback.
 EXPECTED = (" serves: ", "CherryPy's own Autoreloader, which restarts the process, is off")
+# Threads of ponyreload's that come and go.
+BUSY = ("ponyreload retires", "ponyreload looks")
 # In /proc/net/tcp.
 ESTABLISHED, CLOSE_WAIT = "01", "08"
 MEASURED_AT = (0, 200, 500, 1000, 1500, 2000)
@@ -174,7 +176,7 @@ class Soak:
             self._clients.stop()
             # The last one without clients: what their requests have opened goes with the generation before.
             self.reload()
-        self._server.wait_until(lambda: self._told()["living"] == 1, "retirement of all older generations", 30)
+        self._server.wait_until(self._is_at_rest, "retirement of all older generations", 30)
         if self._has_signals:
             self._check_signal()
         self.last = self._told("/collected")
@@ -190,6 +192,11 @@ class Soak:
             _least(folder / "fd"),
             round(int((folder / "status").read_text().partition("VmRSS:")[2].split()[0]) / 1024, 1),
         )
+
+    def _is_at_rest(self) -> bool:
+        """Tell whether all older generations have retired, and the threads that did that have ended."""
+        told = self._told()
+        return told["living"] == 1 and not any(name.startswith(BUSY) for name in told["threads"])
 
     def _is_connected(self) -> bool:
         """Tell whether the server has a connection left: it closes one after it has seen the client do so."""

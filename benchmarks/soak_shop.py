@@ -40,13 +40,13 @@ PROBE = """
         start_response("200 OK", [("Content-Type", "application/json")])
         reloader = use_autoreload()
         told = {"serves": reloader.generation, "living": len(reloader.living), "done": dict(done)}
+        told["threads"] = sorted(each.name for each in threading.enumerate())
         if environ["PATH_INFO"] == "/collected":
             retained = reloader.retained()
             gc.collect()
             objects = gc.get_objects()
             told |= {"objects": len(objects), "retained": [each.text for each in retained]}
             told["generations"] = sum(type(each) is Generation for each in objects)
-            told["threads"] = sorted(each.name for each in threading.enumerate())
             told["types"] = Counter(f"{type(each).__module__}.{type(each).__qualname__}" for each in objects)
         return [json.dumps(told).encode()]
 """

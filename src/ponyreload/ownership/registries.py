@@ -160,8 +160,9 @@ class Registry:
             else:
                 continue
             is_other = True
-        for key in [each for each in self._first if is_made_by(each, generation)]:
-            del self._first[key]
+        for key in list(self._first):  # another thread may be publishing, or retiring another generation
+            if is_made_by(key, generation):
+                self._first.pop(key, None)
         if is_other:
             self._changed()
 
