@@ -6,6 +6,9 @@ import textwrap
 
 import pytest
 
+from ponyreload.generations import Generation
+from ponyreload.ownership import registries
+
 SYSTEM = """
     import functools, sys
 
@@ -438,3 +441,19 @@ def test_what_a_library_adds_when_a_load_imports_it_stays_though_that_fails(driv
     assert told["finders"] == 2  # and ponyreload's own
     assert told["callbacks"]
     assert told["shown"] == told["reducer"] == "late"
+
+
+def test_a_registry_may_change_while_it_is_tidied(monkeypatch):
+    registry = registries.Registry({}, lambda: None)
+    old = Generation(2)
+    registry._first = {"order": "a library's", "basket": "a library's"}
+
+    def is_made_by(key, generation):
+        # Another thread publishes a load, and another generation retires.
+        registry._first.pop("order", None)
+        registry._first[len(registry._first)] = "a library's"
+        return key in ("order", "basket")
+
+    monkeypatch.setattr(registries, "is_made_by", is_made_by)
+    registry.retire(old)
+    assert not {"order", "basket"} & registry._first.keys()
