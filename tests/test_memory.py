@@ -54,6 +54,25 @@ def test_ordinary_code_leaves_no_old_generation_in_memory(project, name):
     assert told["answer"] == "7"
 
 
+def test_many_reloads_in_a_row_do_not_pile_up_generations(project):
+    files = {"app.py": APP.replace("{code}", ""), "shop.py": "from ponyreload import *\nX = 1\n"}
+    told = project(files).drive("""
+        import ponyreload.updating
+        from ponyreload import generations
+        ponyreload.updating.COLLECT_SECONDS = 1000  # the reloads leave no time for that
+        gc.disable()
+        import app
+        counts = []
+        for number in range(40):
+            app.reloader.reload()
+            until(lambda: len(app.reloader.living) == 1)
+            counts.append(sum(type(each) is generations.Generation for each in gc.get_objects()))
+        tell(most=max(counts))
+    """)
+    # The one that serves, eight that wait for the collection, and those that retire during it.
+    assert told["most"] <= 12
+
+
 def test_an_object_that_a_system_module_keeps_stays_what_it_was(project):
     files = {
         "kept.py": "cache = {}\n",
