@@ -13,7 +13,7 @@ import time
 from typing import Any
 
 from ponyreload import keeping, marking, thread_frames
-from ponyreload.adapters import ADAPTERS, Adapter, adapter_for
+from ponyreload.adapters import ADAPTERS, LIBRARIES, Adapter, adapter_for
 from ponyreload.adoption import adopt
 from ponyreload.draining import open_requests
 from ponyreload.errors import LoadError
@@ -167,7 +167,7 @@ class Reloader:
         publish(self._current)
         self._main_thread.install()
         self._owned.install(self._hooks.call_after_import)
-        for server in ADAPTERS:
+        for server in (*ADAPTERS, *LIBRARIES):
             if server in sys.modules:
                 self._install_adapter(server)
             else:
