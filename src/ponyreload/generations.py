@@ -82,6 +82,7 @@ class Generation:
         self.event_loop: AbstractEventLoop | None = None
         self.published = False
         self.retires = False
+        self.has_called_hooks = False  # those of `on_retire`
         self.abandoned = False
         # Set when a newer one serves, this one was given up, or the process ends: what runs long is to end.
         self.superseded = threading.Event()

@@ -388,9 +388,7 @@ class Reloader:
         deadline = time.monotonic() + END_SECONDS
         for generation in self.living:
             generation.superseded.set()
-            if not generation.retires:  # this may be called more than once
-                generation.retires = True
-                call_retire_hooks(generation)
+            call_retire_hooks(generation)
             generation.retired.set()
             self._owned.end(generation)
         for generation in self.living:
