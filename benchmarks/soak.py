@@ -3,7 +3,7 @@
     make soak
     make soak SOAK_ARGS="--reloads 300 --with threads,timers"
 
-Needs what the tests need (requirements-test.txt), and Linux: it reads /proc. Ten minutes on two cores.
+Needs what the tests need (requirements-test.txt), and Linux: it reads /proc. Five to ten minutes on two cores.
 
 A real CherryPy server runs in a process of its own. Each reload is the edit of one module, the next one each time, as
 most editors save: a temporary file, renamed. It ends with the first answer of the new version. Four clients ask all the
