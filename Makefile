@@ -1,4 +1,4 @@
-# Everything a newcomer needs: `make demo` serves the example, `make test` runs the tests.
+# Everything a newcomer needs: `make demo` serves the example, `make test` runs the tests. `make soak` takes minutes.
 # Each makes its own environment under .venv, anew when pyproject.toml has changed.
 
 PYTHON ?= python3
@@ -6,7 +6,7 @@ VENV := .venv
 # It compiles against Apache's headers. Without these, its tests say what is missing.
 MOD_WSGI := $(if $(shell command -v apxs),'mod_wsgi>=5')
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint soak clean
 
 demo: $(VENV)/demo.stamp
 	@echo "Edit examples/hello.py, save it, and load http://localhost:8080/page1 again. Ctrl-C ends it."
@@ -19,6 +19,9 @@ lint: $(VENV)/test.stamp
 	$(VENV)/test/bin/ruff check
 	$(VENV)/test/bin/ruff format --check
 	$(VENV)/test/bin/mypy
+
+soak: $(VENV)/test.stamp
+	PYTHONPATH=tests $(VENV)/test/bin/python benchmarks/soak.py $(SOAK_ARGS)
 
 clean:
 	rm -rf $(VENV) .tox

@@ -1,4 +1,4 @@
-"""The application that `soak.py` reloads: 20 user modules, with all that a generation can leave behind, and a system module."""
+"""The application that `soak.py` reloads: 20 user modules, with what a generation can leave, and a system module."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ APP = """
 """
 # A system module: what all generations share, and what tells of the process.
 PROBE = """
+    USE_AUTORELOAD = False
     import gc, json, threading
     from collections import Counter
     from ponyreload import PerGeneration, use_autoreload
@@ -39,13 +40,13 @@ PROBE = """
         start_response("200 OK", [("Content-Type", "application/json")])
         reloader = use_autoreload()
         told = {"serves": reloader.generation, "living": len(reloader.living), "done": dict(done)}
+        told["threads"] = sorted(each.name for each in threading.enumerate())
         if environ["PATH_INFO"] == "/collected":
             retained = reloader.retained()
             gc.collect()
             objects = gc.get_objects()
             told |= {"objects": len(objects), "retained": [each.text for each in retained]}
             told["generations"] = sum(type(each) is Generation for each in objects)
-            told["threads"] = sorted(each.name for each in threading.enumerate())
             told["types"] = Counter(f"{type(each).__module__}.{type(each).__qualname__}" for each in objects)
         return [json.dumps(told).encode()]
 """

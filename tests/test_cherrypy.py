@@ -216,6 +216,27 @@ def test_the_clean_up_of_a_generation_runs_when_it_retires_and_stops_nothing(pro
         assert sorted(ended(site)) == ["1", "2", "3", "4"]
 
 
+def test_a_thread_that_asks_whether_it_is_superseded_does_not_hold_up_the_end_of_the_process(project):
+    threads = """
+        def work():
+            while not superseded(timeout=10):
+                pass
+            print(f"thread of {VERSION} ends.", flush=True)
+
+        threading.Thread(target=work).start()
+        cherrypy.config.update({"server.socket_port": PORT})
+        cherrypy.quickstart(Root())
+    """
+    site = project({"app.py": textwrap.dedent(IMPORTS) + textwrap.dedent(threads), "shop.py": SHOP})
+    with site.serve() as server:
+        server.wait_for_log("Bus STARTED")
+        site.replace("app.py", "VERSION = 1", "VERSION = 2")
+        server.wait_for("/", "2 1")
+        server.wait_for_log("thread of 1 ends.")
+        assert server.stop(seconds=4) == 0
+        assert "thread of 2 ends." in server.log
+
+
 # -- signals -------------------------------------------------------------------------------------------------
 
 SIGNALS = """

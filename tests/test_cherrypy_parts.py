@@ -381,6 +381,52 @@ def test_ten_reloads_leave_one_of_each_listener_and_thread(turned_on, project):
         assert "failed" not in server.log
 
 
+def test_reloads_leave_no_logs_of_applications_and_no_application_that_was_checked(project):
+    shop = """
+        import probe
+
+        class Root:
+            @cherrypy.expose
+            def index(self):
+                return str(VERSION)
+
+        cherrypy.tree.mount(Root())
+        cherrypy.tree.graft(probe.alive, "/alive")
+        cherrypy.Application(Root())
+    """
+    probe = """
+        import gc, json, logging
+        from cherrypy._cplogging import LogManager
+        from ponyreload.generations import Generation
+
+        def alive(environ, start_response):
+            start_response("200 OK", [("Content-Type", "application/json")])
+            gc.collect()
+            objects = gc.get_objects()
+            names = [name for name in logging.Logger.manager.loggerDict if name.startswith("cherrypy.access.")]
+            logs = [each.appid for each in objects if type(each) is LogManager]
+            numbers = sorted(each.number for each in objects if type(each) is Generation)
+            return [json.dumps([len(logs), len(names), numbers]).encode()]
+    """
+    # A system module runs the server, and so no generation.
+    serve = """
+        import cherrypy
+        import app
+        cherrypy.engine.signals.subscribe()
+        cherrypy.engine.start()
+        cherrypy.engine.block()
+    """
+    files = {"app.py": script(HEAD, shop), "probe.py": dedent(probe), "serve.py": dedent(serve), "gates.py": GATES}
+    site = project(files)
+    with site.serve("serve.py") as server:
+        server.wait_for_log("Bus STARTED")
+        logs, names, _ = json.loads(server.get("/alive"))
+        for version in range(2, 7):
+            site.replace("app.py", f"VERSION = {version - 1}", f"VERSION = {version}")
+            server.wait_for("/", str(version))
+        server.wait_for("/alive", json.dumps([logs, names, [6]]))
+
+
 def test_a_generation_that_is_loaded_while_the_bus_starts_is_started_and_cleaned_up_as_well(project):
     serve = """
         def start():

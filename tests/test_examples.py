@@ -16,6 +16,7 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 
 # A system module, which tells what there is in the process.
 PROBE = """
+    USE_AUTORELOAD = False
     import gc
     import json
     import os
@@ -45,10 +46,13 @@ PROBE = """
             told["in memory"] = sorted(each.number for each in gc.get_objects() if type(each) is kind)
         return [json.dumps(told).encode()]
 """
-# What each example calls things:  an attribute that may be missing, and one that may not
+# An attribute that the articles get which are there, and one that they cannot get: as the examples suggest.
 SHOPS = {
-    "pony_shop": ("note = Optional(str)", "stock = Required(int)"),
-    "sqlalchemy_shop": ("note: Mapped[str | None]", "stock: Mapped[int]"),
+    "pony_shop": ('stock = Required(int, default=0, sql_default="0")', "weight = Required(int)"),
+    "sqlalchemy_shop": (
+        'stock: Mapped[int] = mapped_column(default=0, server_default="0")',
+        "weight: Mapped[int]",
+    ),
 }
 # With App Engine's SDK installed, Pony believes to be there, and has all threads share a connection.
 NO_SDK = """import sys; sys.modules["google.appengine"] = None
@@ -140,7 +144,8 @@ def test_what_is_added_is_listed_and_is_there_after_a_restart(name, shop):
 
 @pytest.mark.parametrize("name", SHOPS)
 def test_the_edits_that_the_example_suggests_are_served_by_the_same_process(name, shop):
-    site, (optional, _) = shop(name), SHOPS[name]
+    site, (attribute, _) = shop(name), SHOPS[name]
+    assert f"`{attribute}`" in (EXAMPLES / name / "app.py").read_text()
     with site.serve() as server:
         pid = probe(server)["pid"]
         add(server, "tea", "2.5")
@@ -149,11 +154,11 @@ def test_the_edits_that_the_example_suggests_are_served_by_the_same_process(name
         assert TEA in server.get("/")
         site.replace("models.py", "{self.name}: {self.price}", "{self.name} for {self.price}")
         wait_for(server, "<li>tea for 2.50</li>")
-        site.replace("models.py", "    def label", f"    {optional}\n\n    def label")
-        site.replace("models.py", "{self.price}", "{self.price} ({self.note or 'no note'})")
-        wait_for(server, "<li>tea for 2.50 (no note)</li>")
+        site.replace("models.py", "    def label", f"    {attribute}\n\n    def label")
+        site.replace("models.py", "{self.price}", "{self.price}, {self.stock} there")
+        wait_for(server, "<li>tea for 2.50, 0 there</li>")
         add(server, "milk", "1")
-        assert "<ul><li>milk for 1.00 (no note)</li><li>tea for 2.50 (no note)</li></ul>" in server.get("/")
+        assert "<ul><li>milk for 1.00, 0 there</li><li>tea for 2.50, 0 there</li></ul>" in server.get("/")
         assert probe(server)["pid"] == pid
         server.stop()
         assert "Traceback" not in server.log
@@ -161,16 +166,17 @@ def test_the_edits_that_the_example_suggests_are_served_by_the_same_process(name
 
 
 @pytest.mark.parametrize("name", SHOPS)
-def test_a_column_that_cannot_be_added_leaves_the_version_before_in_service(name, shop):
-    site, (_, required) = shop(name), SHOPS[name]
+def test_an_attribute_that_cannot_be_added_leaves_the_version_before_in_service(name, shop):
+    site, (_, attribute) = shop(name), SHOPS[name]
+    assert f"`{attribute}`" in (EXAMPLES / name / "app.py").read_text()
     with site.serve() as server:
         add(server, "tea", "2.5")
-        site.replace("models.py", "    def label", f"    {required}\n\n    def label")
+        site.replace("models.py", "    def label", f"    {attribute}\n\n    def label")
         server.wait_for_log("generation 2 not served: columns.py")
         assert "Cannot add a NOT NULL column" in server.log
         assert TEA in server.get("/")
         add(server, "milk", "1")
-        site.replace("models.py", f"    {required}\n\n", "")
+        site.replace("models.py", f"    {attribute}\n\n", "")
         server.wait_for_log("generation 1 serves: the files are again what it was loaded from")
         assert "<ul><li>milk: 1.00</li><li>tea: 2.50</li></ul>" in server.get("/")
         wait_for_retirement(server)
@@ -181,22 +187,28 @@ def test_a_column_that_cannot_be_added_leaves_the_version_before_in_service(name
 
 
 @pytest.mark.parametrize("name", SHOPS)
-def test_nothing_holds_an_older_version_of_the_code(name, shop):
+def test_ten_edits_and_broken_ones_between_them_leave_no_older_version_of_the_code(name, shop):
     site = shop(name)
     with site.serve() as server:
-        add(server, "tea", "2.5")
-        for number in range(2, 6):
-            ask_at_once(server)
-            add(server, f"milk-{number}", "1")
+        for number in range(2, 12):
+            add(server, f"tea-{number}", "2.5")
             file = "views.py" if number % 2 else "models.py"
-            site.edit(file, (site / file).read_text() + f"# {number}\n")
+            text = (site / file).read_text()
+            if number in (4, 7):
+                site.edit(file, f"{text}# {number}\n1 / 0\n")
+                server.wait_for_log(f"generation {number} not served: {file}:")
+                assert f"tea-{number}" in server.get("/")
+            if number in (4, 11):
+                ask_at_once(server)
+            site.edit(file, f"{text}# {number}\n")
             server.wait_for_log(f"generation {number} serves")
         ask_at_once(server)
+        assert server.get("/").count("<li>") == 10
         wait_for_retirement(server)
         told = probe(server, "/after-a-collection")
     assert told["retained"] == []
     # The first one is held by the script, which runs the server.
-    assert told["in memory"] == [1, 5]
+    assert told["in memory"] == [1, 11]
 
 
 def test_ponys_connections_are_closed_when_their_generation_retires(shop):

@@ -32,7 +32,7 @@ LAYERS = """
     adapters.cherrypy_listeners adapters.cherrypy_mounts adapters.cherrypy_sessions
     adapters.cherrypy_settings adapters.cherrypy_tools
     adapters.cherrypy_servers adapters.cherrypy_owners
-    adapters.cheroot adapters.flup adapters.socketservers adapters.waitress adapters.binding
+    adapters.cheroot adapters.flup adapters.socketservers adapters.waitress adapters.binding adapters.pony_orm
     adapters.standins adapters.uwsgi
     adapters.flup_fork adapters.servers
     reloader
@@ -61,7 +61,7 @@ LAYERS = """
     generations
     libraries
     specs
-    marking sources errors adapters.platforms
+    marking sources errors thread_frames adapters.platforms
 """
 
 

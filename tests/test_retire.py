@@ -155,6 +155,9 @@ def test_what_a_system_module_registers_is_called_at_each_retirement(project):
         tell(lines=log.lines)
     """)
     assert told["lines"] == ["second of 1", "first of 1, 1, superseded True", "lib"]
+    # And at the end of the process, once for the generation that serves.
+    site = site.run("-c", "import app, log\nlog.lines = type('Lines', (), {'append': print})\napp.reloader.start()")
+    assert site.stdout.splitlines().count("lib") == 1
 
 
 def test_a_hook_that_hangs_holds_up_nothing(project):

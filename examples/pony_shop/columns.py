@@ -1,6 +1,6 @@
 """Columns of new attributes: Pony makes tables that are missing, but no columns."""
 
-from pony.orm import db_session
+from pony.orm import *
 from ponyreload import *
 
 
@@ -10,6 +10,4 @@ def add_columns(db):
         there = {row[1] for row in db.execute(f'PRAGMA table_info("{table.name}")')}
         for column in table.column_list:
             if column.name not in there:
-                # Pony has texts that are optional be empty, and not NULL.
-                default = "" if column.converter.attr.is_required else " DEFAULT ''" if column.is_not_null else ""
-                db.execute(f'ALTER TABLE "{table.name}" ADD COLUMN {column.get_sql()}{default}')
+                db.execute(f'ALTER TABLE "{table.name}" ADD COLUMN {column.get_sql()}')

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from pony.orm import Database, Optional, Required
+from pony.orm import *
 from ponyreload import *
 
 from columns import add_columns
@@ -22,7 +22,7 @@ connections = []
 
 
 @db.on_connect
-def remember(db, connection):
+def remember(_db, connection):
     connections.append(connection)
 
 

@@ -3,7 +3,7 @@
 from html import escape
 
 import cherrypy
-from pony.orm import db_session, select
+from pony.orm import *
 from ponyreload.main import *
 
 from models import Article

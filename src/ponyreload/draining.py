@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import gc
-import sys
 import time
 from collections.abc import Iterator
 from typing import Any
 
 from ponyreload.generations import Generation, active, is_on
 from ponyreload.middleware import LeasedBody, Slot
+from ponyreload.thread_frames import thread_frames
 
 __all__ = ["open_requests", "superseded"]
 
@@ -43,7 +43,7 @@ def open_requests(generation: Generation) -> list[str]:
 def _calls(generation: Generation) -> list[tuple[float, Any]]:
     """Return when they started, and the environ, of the requests that are in the application's call."""
     found = []
-    for frame in list(sys._current_frames().values()):
+    for frame in list(thread_frames().values()):
         for each in _callers(frame):
             if each.f_code is Slot.__call__.__code__:
                 names = each.f_locals

@@ -80,7 +80,9 @@ class Generation:
         self.for_main_thread: list[Callable[[], object]] = []
         self.event_loop: AbstractEventLoop | None = None
         self.published = False
+        # Whether somebody sees to its retirement. Guarded by the reloader's lock.
         self.retires = False
+        self.has_called_hooks = False  # those of `on_retire`
         self.abandoned = False
         # Set when a newer one serves, this one was given up, or the process ends: what runs long is to end.
         self.superseded = threading.Event()

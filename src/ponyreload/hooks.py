@@ -52,8 +52,13 @@ def call_reload_hooks(serving: Generation) -> None:
 
 
 def call_retire_hooks(generation: Generation) -> None:
-    """Call the `on_retire` functions of *generation*, and of system modules; the last that was registered first."""
-    functions = [*_RETIRE.of_system_modules(), *_RETIRE.of(generation)]
+    """Call the `on_retire` functions of *generation*, and of system modules; the last that was registered first.
+
+    At the end of the process this is called more than once. Each function is called once for a generation.
+    """
+    of_system_modules = [] if generation.has_called_hooks else _RETIRE.of_system_modules()
+    generation.has_called_hooks = True
+    functions = [*of_system_modules, *_RETIRE.of(generation)]
     _RETIRE.of(generation).clear()
     _call(functions[::-1], generation, "on_retire", f"generation {generation.number} retires all the same")
 

@@ -14,6 +14,7 @@ from ponyreload.errors import Abandoned
 from ponyreload.generations import Generation, entered
 from ponyreload.modules import Modules
 from ponyreload.reporting import load_error, say, shown
+from ponyreload.thread_frames import thread_frames
 
 __all__ = ["Load", "load_of_this_thread"]
 
@@ -74,7 +75,7 @@ class Load:
 
     def where(self) -> str:
         """Tell which line of the user's code the load is at."""
-        frame = sys._current_frames().get(self.thread.ident or 0)
+        frame = thread_frames().get(self.thread.ident or 0)
         while frame is not None:
             if frame.f_code.co_filename in self.generation.sources:
                 return f"{shown(frame.f_code.co_filename)}:{frame.f_lineno}"

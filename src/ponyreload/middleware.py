@@ -56,7 +56,7 @@ class Slot:
         context = copy_context()
         context.run(enter, generation)
         try:
-            app = generation.apps.get(self.key) or self._app(generation)
+            app: WSGIApplication = generation.apps.get(self.key) or self._app(generation)
             body = context.run(app, environ, start_response)
         except BaseException:
             self._reloader.release(generation)

@@ -12,8 +12,8 @@ import threading
 import time
 from typing import Any
 
-from ponyreload import keeping, marking
-from ponyreload.adapters import ADAPTERS, Adapter, adapter_for
+from ponyreload import keeping, marking, thread_frames
+from ponyreload.adapters import ADAPTERS, LIBRARIES, Adapter, adapter_for
 from ponyreload.adoption import adopt
 from ponyreload.draining import open_requests
 from ponyreload.errors import LoadError
@@ -70,7 +70,7 @@ class Reloader:
         self._hooks = ImportHooks(self._modules)
         self._main_thread = MainThread()
         self._owned = Owned(self._main_thread)
-        self._locks = (keeping.lock, self._modules.lock, self._lock, self._sources.lock)
+        self._locks = (keeping.lock, self._modules.lock, self._lock, self._sources.lock, thread_frames.lock)
         self._retained = Retained(lambda: self.living)
         self._updater = Updater(self, self._files, self._modules)
 
@@ -167,7 +167,7 @@ class Reloader:
         publish(self._current)
         self._main_thread.install()
         self._owned.install(self._hooks.call_after_import)
-        for server in ADAPTERS:
+        for server in (*ADAPTERS, *LIBRARIES):
             if server in sys.modules:
                 self._install_adapter(server)
             else:
@@ -356,11 +356,20 @@ class Reloader:
 
         That runs code of the generation, which may take its time, so it has a thread of its own.
         """
-        generation.retires = True
+        if not self._claim(generation):
+            return
         generation.superseded.set()
-        threading.Thread(
-            target=self._retire, args=(generation,), name=f"ponyreload retires {generation.number}"
-        ).start()
+        name = f"ponyreload retires {generation.number}"
+        try:
+            threading.Thread(target=self._retire, args=(generation,), name=name).start()
+        except RuntimeError:  # the interpreter is ending, and starts no more threads
+            self._retire(generation)
+
+    def _claim(self, generation: Generation) -> bool:
+        """Tell whether the caller is the one who is to retire a generation."""
+        with self._lock:
+            is_first, generation.retires = not generation.retires, True
+            return is_first
 
     def _retire(self, generation: Generation) -> None:
         try:
@@ -394,6 +403,8 @@ class Reloader:
         deadline = time.monotonic() + END_SECONDS
         for generation in self.living:
             generation.superseded.set()
+            if not self._claim(generation):  # it is retiring, or this is called once more
+                generation.retired.wait(max(0.0, deadline - time.monotonic()))
             call_retire_hooks(generation)
             generation.retired.set()
             self._owned.end(generation)

@@ -41,6 +41,8 @@ FORK_SECONDS = 1.0
 # Memory of retired generations is collected when nothing has changed for so long: a collection stops all threads,
 # and must not come between a save and its reload.
 COLLECT_SECONDS = 1.0
+# But if reloads never leave it that much time, when so many have retired: Python itself lets dozens wait.
+MOST_UNCOLLECTED = 8
 
 
 class Updater:
@@ -64,6 +66,7 @@ class Updater:
         self.is_stopping = False
         self._look_at: float | None = None  # when to look at the files next, on the monotonic clock
         self._collect_at: float | None = None
+        self._uncollected = 0  # how many generations have retired since the last collection
         self._polling: float | None = None  # seconds between looks, where events do not arrive
         self._asked = 0  # how many calls of `ask` there were, and up to which they are answered
         self._answered = 0
@@ -120,10 +123,11 @@ class Updater:
                 self._look_at = due
                 self._news.notify_all()
 
-    def collect_later(self, delay: float = COLLECT_SECONDS) -> None:
-        """Have the memory of retired generations collected in *delay* seconds, unless another one retires by then."""
+    def collect_later(self) -> None:
+        """Have the memory of retired generations collected when none has retired for a while, or many have."""
         with self._news:
-            self._collect_at = time.monotonic() + delay
+            self._uncollected += 1
+            self._collect_at = time.monotonic() + COLLECT_SECONDS
             self._news.notify_all()
 
     def ask(self) -> None:
@@ -169,16 +173,24 @@ class Updater:
                     self._answered, self.is_behind = asked, False
                     self._news.notify_all()
         self._reloader.tell_of_held()
-        if _is_due(self._collect_at):
-            self._collect_at = None
+        with self._news:
+            is_quiet, are_many = _is_due(self._collect_at), self._uncollected >= MOST_UNCOLLECTED
+            if is_quiet:
+                self._collect_at = None
+            if is_quiet or are_many:
+                self._uncollected = 0
+        if is_quiet or are_many:
             gc.collect()
-            if self._reloader.look_for_holders():
-                self.collect_later(GRACE_SECONDS)
+        # Not in a burst: what has just retired may still be in the hands of the thread that saw to it.
+        if is_quiet and self._reloader.look_for_holders():
+            with self._news:
+                self._collect_at = time.monotonic() + GRACE_SECONDS
 
     def is_called(self) -> bool:
         """Tell whether there is something to do now."""
         due = any(map(_is_due, (self._look_at, self._collect_at, self._reloader.drain_due())))
-        return self.is_stopping or due or self._asked > self._answered or bool(self._reloader.idle())
+        due = due or self._asked > self._answered or self._uncollected >= MOST_UNCOLLECTED
+        return self.is_stopping or due or bool(self._reloader.idle())
 
     def _wait_until(self, condition: Callable[[], bool], times: Callable[[], tuple[float | None, ...]]) -> None:
         """Wait until *condition* holds, which news or one of the *times* may bring; these may change meanwhile."""

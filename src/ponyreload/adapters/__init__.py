@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from ponyreload.generations import Generation
     from ponyreload.reloader import Reloader
 
-__all__ = ["ADAPTERS", "Adapter", "adapter_for"]
+__all__ = ["ADAPTERS", "LIBRARIES", "Adapter", "adapter_for"]
 
 # The module whose import shows that a server may be used -> the module that knows that server.
 ADAPTERS = {
@@ -32,6 +32,10 @@ ADAPTERS = {
     "werkzeug.serving": "ponyreload.adapters.socketservers",
     "wsgiref.simple_server": "ponyreload.adapters.socketservers",
 }
+# The same for libraries that are no servers: a thread that is busy in one of these runs no server.
+LIBRARIES = {
+    "pony.orm.sqltranslation": "ponyreload.adapters.pony_orm",
+}
 
 
 class Adapter(Protocol):
@@ -51,6 +55,6 @@ class Adapter(Protocol):
 
 
 def adapter_for(server: str) -> Adapter:
-    """Return the adapter for the server that module *server* belongs to."""
-    adapter: Adapter = importlib.import_module(ADAPTERS[server]).ADAPTER
+    """Return the adapter for the server, or the library, that module *server* belongs to."""
+    adapter: Adapter = importlib.import_module({**ADAPTERS, **LIBRARIES}[server]).ADAPTER
     return adapter

@@ -48,7 +48,6 @@ class CherryPyAdapter:
     def retire(self, generation: Generation) -> None:
         """Stop what the generation subscribed to the bus, and forget its applications."""
         LISTENERS.retire(generation)
-        MOUNTS.retire(generation)
 
 
 ADAPTER = CherryPyAdapter()

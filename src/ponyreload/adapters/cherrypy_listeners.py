@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import cherrypy
+from cherrypy._cplogging import LogManager
 from cherrypy.process.plugins import Autoreloader, Daemonizer, DropPrivileges, PIDFile, SignalHandler, ThreadManager
 from cherrypy.process.servers import ServerAdapter
 from cherrypy.process.wspbus import Bus
 
 from ponyreload.adapters.cherrypy_owners import owner_of_given
 from ponyreload.adapters.cherrypy_servers import hand_over
-from ponyreload.generations import Contents, Generation, entered_generation, owner_of, published
+from ponyreload.generations import Contents, Generation, calling, entered_generation, owner_of, published
 from ponyreload.loading import Load, load_of_this_thread
 from ponyreload.reloader import Reloader
 from ponyreload.reporting import say
@@ -63,10 +64,13 @@ class Listeners:
         cherrypy.engine.signal_handler.subscribe = _subscribe_signals
         # Above 65, the Daemonizer, which forks: no thread lives through that.
         cherrypy.engine.subscribe("start", self._start, priority=71)
+        # Not by `RoutedBus.exit`: CherryPy's signal handlers are methods that were bound before.
+        cherrypy.engine.subscribe("exit", self._exit, priority=100)
 
     def uninstall(self) -> None:
         cherrypy.engine.__class__ = EngineBus
         cherrypy.engine.unsubscribe("start", self._start)
+        cherrypy.engine.unsubscribe("exit", self._exit)
         del cherrypy.engine.signal_handler.subscribe
         if self.autoreloader_was_on:
             cherrypy.engine.autoreload.subscribe()
@@ -82,6 +86,11 @@ class Listeners:
             self._must_say_so = False
             say("CherryPy's own Autoreloader, which restarts the process, is off while ponyreload is on")
         self.reloader.start()
+
+    def _exit(self) -> None:
+        if self.blocks:
+            # `block` waits for all threads before it returns; so they have to be told now.
+            self.reloader.end()
 
     def claim(self, first: Generation) -> None:
         """Give generation 1 what its code had subscribed before autoreload was turned on."""
@@ -119,7 +128,12 @@ class Listeners:
                     bus.publish(*call)
                 except Exception as error:
                     say(f"CherryPy listeners of generation {generation.number} failed: {error}", logging.ERROR)
+        _forget_loggers(table)
         table.clear()
+        # CherryPy's checker looks at each application as if it served it, and leaves the last one there.
+        checked = vars(cherrypy._Serving.request).get("app")
+        if checked is not None and owner_of(checked.root) is generation:
+            cherrypy._Serving.request.app = None
 
     def told(self, channel: str, *args: Any) -> list[dict[Callable[..., Any], int]]:
         """Return the listeners of generations that are told of something on *channel*."""
@@ -181,6 +195,8 @@ class RoutedBus(EngineBus):  # type: ignore[misc]
                 LISTENERS.brought.setdefault(load, []).append(carrier)
             return None
         owner = None if _is_of_process(callback) else owner_of_given(callback)
+        if isinstance(carrier, LogManager) and carrier.appid is not None:
+            owner = entered_generation() or calling()  # the log of an application, which this generation is making
         if owner is None:
             super().subscribe(channel, callback, priority)
         else:
@@ -254,6 +270,15 @@ class RoutedBus(EngineBus):  # type: ignore[misc]
 
 def _is_of_process(callback: Any) -> bool:
     return isinstance(getattr(callback, "__self__", None), DONE_ONCE + ONE_OF_A_KIND)
+
+
+def _forget_loggers(table: Table) -> None:
+    """Have Python forget the loggers of a generation's applications, which it would keep for ever."""
+    for callback in table.get("graceful", ()):
+        carrier = getattr(callback, "__self__", None)
+        if isinstance(carrier, LogManager):
+            for log in (carrier.error_log, carrier.access_log):
+                logging.Logger.manager.loggerDict.pop(log.name, None)
 
 
 def _subscribe_signals() -> None:

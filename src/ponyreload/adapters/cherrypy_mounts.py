@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 import cherrypy
 from cherrypy._cptree import Tree
 
-from ponyreload.generations import Contents, Generation, calling, entered_generation, owner_of, published
+from ponyreload.generations import Contents, calling, entered_generation, owner_of, published
 
 __all__ = ["MOUNTS", "Mounts"]
 
@@ -39,20 +38,6 @@ class Mounts:
         # Whose code is whose is known once generation 1 has been adopted.
         self._early = {path: app for path, app in self._early.items() if owner_of(app) is None}
         return {**self._early, **self._of_process}
-
-    def retire(self, generation: Generation) -> None:
-        """Have logging forget the two loggers of each application, named after its id, which it would keep for ever."""
-        shared = set(map(id, self.shared().values()))
-        for app in self.own.of(generation).values():
-            if id(app) in shared:
-                continue
-            for log in (getattr(getattr(app, "log", None), kind, None) for kind in ("error_log", "access_log")):
-                if log is not None:
-                    logging.Logger.manager.loggerDict.pop(log.name, None)
-        # CherryPy's checker leaves the last application that it looked at in what stands for a request outside of one.
-        outside = vars(type(cherrypy.serving).request)
-        outside.pop("app", None)
-        outside.pop("config", None)
 
 
 class RoutedTree(Tree):  # type: ignore[misc]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from types import FrameType
@@ -14,6 +13,7 @@ from ponyreload.generations import MARK, Generation, entered_generation, owner_o
 from ponyreload.loading import Load, load_of_this_thread
 from ponyreload.middleware import Slot, place_of
 from ponyreload.reloader import Reloader
+from ponyreload.thread_frames import thread_frames
 
 __all__ = ["StandIns", "is_loading"]
 
@@ -155,7 +155,7 @@ def _wait_for_script(load: Load, reloader: Reloader) -> None:
     generation = load.generation
     place, since = None, time.monotonic()
     while not (load.done or generation.abandoned):
-        frame = sys._current_frames().get(load.thread.ident or 0)
+        frame = thread_frames().get(load.thread.ident or 0)
         before, place = place, _user_code(frame)
         if place is not before or generation.running:
             since = time.monotonic()

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from ponyreload import marking
 from ponyreload.generations import MARK, Generation
 from ponyreload.holders.objects import described, key_of, locals_of, module_of_class, namespace_of_module, place
+from ponyreload.thread_frames import thread_frames
 
 __all__ = [
     "Kind", "Root", "is_our_type", "our_modules", "passed_by", "root_of_ours", "roots_of_modules",
@@ -148,7 +149,7 @@ def _roots_of_stack(stack: list[FrameType], thread: threading.Thread | None) -> 
 def _stacks() -> dict[int, list[FrameType]]:
     """Return the functions that each thread is running, innermost first, without ponyreload's own."""
     stacks: dict[int, list[FrameType]] = {}
-    for ident, top in sys._current_frames().items():
+    for ident, top in thread_frames().items():
         stack = stacks[ident] = []
         frame: FrameType | None = top
         while frame is not None:
@@ -173,7 +174,7 @@ def passed_by() -> set[int]:
     Among them is the caller of this. Keys only: a list of these would be held by one of them, and so by itself.
     """
     passed: set[int] = set()
-    for top in sys._current_frames().values():
+    for top in thread_frames().values():
         frame: FrameType | None = top
         is_at_work = True
         while frame is not None:
@@ -191,7 +192,7 @@ def script_runs(generation: Generation) -> bool:
 
     That is in the server's call, and will be until the process ends.
     """
-    frame = sys._current_frames().get(threading.main_thread().ident or 0) if generation.load is None else None
+    frame = thread_frames().get(threading.main_thread().ident or 0) if generation.load is None else None
     while frame is not None:
         if dict.get(frame.f_globals, MARK) is generation:
             return True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 import threading
 import time
 import weakref
@@ -16,6 +15,7 @@ from ponyreload.generations import MARK, Generation
 from ponyreload.ownership.makers import Belongings
 from ponyreload.ownership.shared import is_shared
 from ponyreload.reporting import say, shown
+from ponyreload.thread_frames import thread_frames
 
 __all__ = ["Leftovers", "is_of_server", "runs_server"]
 
@@ -103,7 +103,7 @@ class Leftovers:
             made = self._of_libraries if expected.libraries else self._own
             threads += [each for each in made.of(generation) if each not in threads]
         named = []
-        frames = sys._current_frames()
+        frames = thread_frames()
         for thread in threads:
             stack = _stack(frames.get(thread.ident or 0))
             if threading.Thread.is_alive(thread) and self._is_to_be_named(thread, stack, expected, generation):
@@ -138,7 +138,7 @@ def is_of_server(thing: object) -> bool:
 
 def runs_server(thread: threading.Thread) -> bool:
     """Tell whether a thread runs a server: it goes on with all generations, whichever has started it."""
-    stack = _stack(sys._current_frames().get(thread.ident or 0))
+    stack = _stack(thread_frames().get(thread.ident or 0))
     return any(_package(frame.f_globals.get("__name__")) in SERVERS for frame in stack)
 
 

@@ -152,7 +152,7 @@ class Logs:
     # -- generations -----------------------------------------------------------------------------------------
 
     def begin(self) -> None:
-        """Get ready for a load, which may change a list in place. What is there is the process's or the first one's."""
+        """Get ready for a load, which may change a list in place. What there is is the process's or generation 1's."""
         self._levels.begin()
         for logger in _loggers():
             if logger.handlers and type(logger.handlers) is list:

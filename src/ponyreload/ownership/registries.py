@@ -166,7 +166,7 @@ class Registry:
             self._changed()
         for key in list(self._first):
             if owner_of_call(self._table.get(key)) is None:
-                del self._first[key]
+                self._first.pop(key, None)
 
 
 def _take_out(table: dict[Any, Any], generation: Generation, before: dict[Any, Any]) -> bool:

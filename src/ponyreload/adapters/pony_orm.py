@@ -1,0 +1,49 @@
+"""Pony ORM: what it remembers of a function in a query, it remembers by the function, and not by its address.
+
+A query may call a method, a property or a function of the user's: ``select(a for a in Article if a.is_cheap())``. Pony
+keeps what it has found out about that under the `id` of the function (https://github.com/ponyorm/pony/issues/675).
+Functions of a retired generation go, and a function of a newer one may get the address. It would be taken for the other
+function, and the query give the wrong rows, without an error.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from ponyreload.generations import Generation
+from ponyreload.patches import Patches
+from ponyreload.reloader import Reloader
+
+__all__ = ["ADAPTER", "PonyOrmAdapter"]
+
+
+class PonyOrmAdapter:
+    """Wraps the function that finds out, where it is called for functions. For queries themselves it is called well."""
+
+    def __init__(self) -> None:
+        self._patches = Patches()
+
+    def install(self, reloader: Reloader) -> None:  # noqa: ARG002 - nothing is asked of it
+        module = sys.modules.get("pony.orm.sqltranslation")
+        if hasattr(module, "create_extractors"):
+            self._patches.wrap(module, "create_extractors", _create_extractors)
+
+    def uninstall(self) -> None:
+        self._patches.undo()
+
+    def before_publish(self, generation: Generation) -> None:
+        """Nothing is due."""
+
+    def retire(self, generation: Generation) -> None:
+        """Nothing is held of a generation: what Pony keeps by code objects has none of their globals."""
+
+
+def _create_extractors(plain: Callable[..., Any], key: int, tree: Any, *args: Any, **kwargs: Any) -> Any:
+    """Have *plain* remember by the syntax tree of the function's code, which Pony keeps for ever with that code."""
+    del key
+    return plain(id(tree), tree, *args, **kwargs)
+
+
+ADAPTER = PonyOrmAdapter()
