@@ -252,6 +252,8 @@ class Modules:
 
         They get there when a system package hands out its submodule, or out of `sys.modules` in a circular import.
         """
+        if RoutedModule not in map(type, list(namespace.values())):
+            return  # as with nearly all; this is the shortest way to see it
         for key, value in list(namespace.items()):
             if type(value) is RoutedModule:
                 module = self.look(generation, name_of(value))
