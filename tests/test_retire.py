@@ -253,3 +253,26 @@ def test_requests_that_hold_an_old_generation_are_named_once(project):
         "generation 1 is held by GET /shop/stream, open for 0 s, POST /waits, open for 0 s, 0 s after it was "
         "superseded; newer requests are not delayed"
     )
+
+
+@pytest.mark.parametrize("error", ["SystemExit(3)", "KeyboardInterrupt()", "asyncio.CancelledError()"])
+def test_a_hook_that_would_end_the_process_is_reported_and_the_others_still_run(project, error):
+    shop = (
+        FILES["shop.py"]
+        + f"""
+        @on_retire
+        def third():
+            import asyncio
+            raise {error}
+    """
+    )
+    told = project({**FILES, "shop.py": shop}).drive(f"""
+        import app, log
+        request(app.application)
+        {TO_2}
+        until(lambda: len(app.reloader.living) == 1)
+        tell(lines=log.lines, answer=request(app.application))
+    """)
+    assert [line.split(",")[0] for line in told["lines"][:2]] == ["second of 1", "first of 1"]
+    assert told["answer"] == "2"
+    assert "on_retire function third failed; generation 1 retires all the same" in told["stderr"]

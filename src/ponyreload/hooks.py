@@ -103,11 +103,13 @@ def _owner(function: Callable[[], object], namespace: dict[str, Any]) -> Generat
 
 
 def _call(functions: list[Callable[[], object]], generation: Generation, kind: str, outcome: str) -> None:
+    # Nothing ends because a generation retires. But a load that is given up is to end, also in a hook.
+    errors = Exception if kind == "on_reload" else BaseException
     with entered(generation):
         for function in functions:
             try:
                 function()
-            except Exception as error:
+            except errors as error:
                 report = load_error(generation, generation.number, error)
                 name = getattr(function, "__qualname__", repr(function))
                 say(f"{kind} function {name} failed; {outcome}:\n{report.details}", logging.ERROR)
