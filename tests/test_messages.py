@@ -306,3 +306,21 @@ def test_a_level_that_the_user_has_set_counts_where_logging_is_configured(projec
     """ + LOGGED)  # fmt: skip
     assert written.startswith("Traceback (most recent call last):\n")
     assert written.endswith("still serving generation 3; save the file to try again\n")
+
+
+def test_logging_that_is_configured_without_a_word_of_ponyreload_does_not_silence_it(project):
+    written = said(project, """
+    import logging.config
+    logging.config.dictConfig({"version": 1, "handlers": {"all": {"class": "logging.StreamHandler"}}, "root": {"handlers": ["all"]}})
+    assert logging.getLogger("ponyreload").disabled
+    """ + LOGGED)  # fmt: skip
+    assert written.startswith("generation 3 serves: shop/api.py changed (N ms)\nTraceback (most recent call last):\n")
+    assert written.endswith("still serving generation 3; save the file to try again\n")
+
+
+def test_a_filter_of_the_logger_counts(project):
+    written = said(project, """
+    import logging
+    logging.getLogger("ponyreload").addFilter(lambda record: "Traceback" in record.getMessage())
+    """ + LOGGED)  # fmt: skip
+    assert written.startswith("Traceback (most recent call last):\n")

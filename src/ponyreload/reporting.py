@@ -24,18 +24,20 @@ def say(text: str, level: int = logging.INFO) -> None:
     """Log *text*; write it to stderr if logging is not configured, so that a reload is never silent.
 
     Python's own level for all loggers, WARNING, is taken for INFO here: `waitress.serve`, for one, puts in a handler
-    and leaves it at that.
+    and leaves it at that. `logging.config` disables all loggers that it is not told of; so that says nothing of ours.
     """
     if os.getpid() != _first_process:
         text = f"process {os.getpid()}: {text}"
-    is_configured = logger.hasHandlers()
-    if is_configured and (logger.level or logger.getEffectiveLevel() != logging.WARNING):
-        logger.log(level, text)
-    elif level >= (logger.level or logging.INFO) and level > logging.root.manager.disable:
-        record = logger.makeRecord(logger.name, level, __file__, 0, text, (), None)
-        if is_configured:
-            logger.handle(record)
-        elif not logger.disabled:
+    least = logger.getEffectiveLevel()
+    if least == logging.WARNING and not logger.level:
+        least = logging.INFO
+    if level < least or level <= logging.root.manager.disable:
+        return
+    record = logger.makeRecord(logger.name, level, __file__, 0, text, (), None)
+    if logger.filter(record):
+        if logger.hasHandlers():
+            logger.callHandlers(record)
+        else:
             # Not logging.lastResort: that one keeps quiet about everything below WARNING.
             logging.StreamHandler(sys.stderr).handle(record)
 
