@@ -369,3 +369,54 @@ def test_finalizers_of_living_objects_run_at_retirement_newest_first(drive):
     ]
     assert told["lines"] == expected
     assert "exit function finalize of generation 1 failed; the others still run" in told["stderr"]
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        "keep('state', dict).setdefault('pool', shared.Pool())",
+        "keep('pool', shared.Pool)",
+        "shared.pool()",
+        "shared.pool_for(1)",
+    ],
+)
+def test_an_exit_function_does_not_close_what_all_generations_share(project, made):
+    files = {
+        "shared.py": """
+            import functools
+
+            class Pool:
+                is_open = True
+
+                def close(self):
+                    self.is_open = False
+
+            @functools.cache
+            def pool():
+                return Pool()
+
+            @functools.lru_cache(maxsize=8)
+            def pool_for(number):
+                return Pool()
+        """,
+        "app.py": f"""
+            from ponyreload import *
+            import atexit, shared
+            reloader = use_autoreload()
+            pool = {made}
+            atexit.register(pool.close)
+
+            @AutoreloadMiddleware
+            def application(environ, start_response):
+                start_response("200 OK", [])
+                return [str(pool.is_open).encode()]
+        """,
+    }
+    told = project(files).drive("""
+        import app
+        for _ in range(3):
+            app.reloader.reload()
+        until(lambda: len(app.reloader.living) == 1)
+        tell(answer=request(app.application))
+    """)
+    assert told["answer"] == "True"

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import threading
+from collections import defaultdict
 from collections.abc import Callable
-from types import FunctionType, ModuleType
+from types import FunctionType, MethodType, ModuleType
 from typing import Any, TypeVar
 
 from ponyreload.generations import Generation, active, made_for_process, published
 from ponyreload.reporting import say
 
-__all__ = ["begin_in_child", "is_kept", "keep", "let_go", "let_go_of_all", "lock"]
+__all__ = ["begin_in_child", "is_kept", "keep", "kept_objects", "let_go", "let_go_of_all", "lock"]
 
 T = TypeVar("T")
+
+CARRIERS: tuple[tuple[type, str], ...] = (
+    (functools.partial, "func"),
+    (defaultdict, "default_factory"),
+    (MethodType, "__func__"),
+)
 
 
 def keep(name: str, factory: Callable[[], T], *, close: bool = False, migrate: Callable[[T], T] | None = None) -> T:
@@ -150,10 +158,15 @@ def let_go_of_all() -> None:
     _close(list({id(each): (kept, each) for kept in ended for each in kept.all()}.values()))
 
 
-def is_kept(thing: object) -> bool:
-    """Tell whether *thing* is one of the objects that generations share."""
+def kept_objects() -> list[Any]:
+    """Return the objects that generations share."""
     with lock:
-        return any(each is thing for kept in _table.values() for each in kept.all())
+        return [each for kept in _table.values() for each in kept.all()]
+
+
+def is_kept(thing: object) -> bool:
+    """Tell whether *thing* is one of these."""
+    return any(each is thing for each in kept_objects())
 
 
 def begin_in_child() -> None:
@@ -194,6 +207,10 @@ def _close(dropped: list[tuple[_Kept, Any]]) -> None:
 def _user_code(thing: Any, generation: Generation) -> str | None:
     """Say what *thing* is, if it is user code or made of it."""
     names = generation.modules.keys() | generation.running.keys()
+    # What calls user code, though it is of a class of Python's.
+    for carrier, attribute in CARRIERS:
+        if isinstance(thing, carrier):
+            thing = getattr(thing, attribute)
     if isinstance(thing, ModuleType):
         return f"the user module {thing.__name__}" if thing.__name__ in names else None
     if isinstance(thing, type | FunctionType):

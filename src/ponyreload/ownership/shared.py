@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import gc
 import sys
 from collections.abc import Collection
 from types import ModuleType
 from typing import Any
 
-from ponyreload.keeping import is_kept
+from ponyreload.keeping import kept_objects
 from ponyreload.ownership.makers import owner_of_class
 from ponyreload.routed import RoutedModule
 
@@ -15,6 +17,7 @@ __all__ = ["is_shared"]
 
 # A larger collection is data, and no place for a pool or a connection.
 MOST_ENTRIES = 1000
+Cached: type = type(functools.lru_cache(len))
 
 
 def is_shared(thing: object) -> bool:
@@ -22,7 +25,7 @@ def is_shared(thing: object) -> bool:
 
     Takes some ten milliseconds in a large process.
     """
-    if is_kept(thing):
+    if any(each is thing or any(part is thing for part in _contents(each)) for each in kept_objects()):
         return True
     for name, module in list(sys.modules.items()):
         namespace = getattr(module, "__dict__", None)
@@ -44,6 +47,14 @@ def _contents(value: Any) -> Collection[Any]:
     kind = type(value)
     if issubclass(kind, ModuleType):
         return ()
+    if kind is Cached:
+        # Its results, which are held by links of its own if it keeps a limited number of them.
+        found = [
+            part for each in gc.get_referents(value) for part in (each.values() if type(each) is dict else (each,))
+        ]
+        return found + [
+            part for each in found if type(each).__module__ == "functools" for part in gc.get_referents(each)
+        ]
     if issubclass(kind, dict):
         return list(dict.values(value)) if dict.__len__(value) <= MOST_ENTRIES else ()
     if issubclass(kind, list | tuple | set | frozenset):
