@@ -168,3 +168,30 @@ def test_a_process_of_multiprocessing_has_the_newest_code_and_follows_the_files(
     """)
     assert told["answers"] == ["2", "3"]
     assert told["status"] == 0
+
+
+MANAGED = """
+    import multiprocessing, os
+    from ponyreload import *
+    import shop
+    reloader = use_autoreload()
+
+    if __name__ == "__main__":
+        manager = keep("manager", lambda: multiprocessing.get_context("fork").Manager())
+        if reloader.generation == 1 and generation() == 1:
+            shared = manager.dict()
+            with open("shop.py") as file:
+                text = file.read()
+            with open("shop.py", "w") as file:
+                file.write(text.replace("X = 1", "X = 2"))
+            reloader.wait(1, 10)
+            shared["answer"] = shop.X  # the manager's process answers
+            manager.shutdown()
+"""
+
+
+def test_a_process_that_serves_other_processes_does_not_reload_and_is_not_reported(project):
+    done = project({**FILES, "app.py": MANAGED}).run("app.py")
+    assert done.stderr.count("generation 2 serves") == 1
+    assert "process" not in done.stderr
+    assert "__mp_main__" not in done.stderr

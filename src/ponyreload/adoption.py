@@ -58,7 +58,8 @@ def find_unreadable() -> dict[str, object]:
     """Return the marked modules that cannot be reloaded, and their files: "shop" -> "/site/shop.egg/shop.pyc"."""
     found = {}
     for name, standing in list(sys.modules.items()):
-        if type(standing) is not RoutedModule:
+        # `__mp_main__` is what multiprocessing calls the main script besides.
+        if type(standing) is not RoutedModule and name != "__mp_main__":
             namespace = namespace_of(name, standing)
             if marking.own_word(namespace) and not _has_source(name, namespace):
                 found[name] = namespace.get("__file__")

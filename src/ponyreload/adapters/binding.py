@@ -62,6 +62,7 @@ class BindingAdapter:
 
     def install(self, reloader: Reloader) -> None:
         self._reloader = reloader
+        self._process = os.getpid()
         for name in ("socket", "gevent.socket"):
             module = sys.modules.get(name)
             if module is not None:
@@ -95,7 +96,8 @@ class BindingAdapter:
     def _listen(self, plain: Callable[..., None], sock: Any, *args: Any) -> None:
         """Have the files looked at, if the first script starts a server that is not known; nobody else will."""
         maker = maker_of_this()
-        if maker is not None and maker.load is None and not _is_known():
+        # A process that was forked does not serve what its parent does; multiprocessing's own listen for each other.
+        if os.getpid() == self._process and maker is not None and maker.load is None and not _is_known():
             self._reloader.start()
         plain(sock, *args)
 
