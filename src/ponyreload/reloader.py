@@ -410,7 +410,8 @@ class Reloader:
             self._owned.end(generation)
         for generation in self.living:
             if generation.load is not None and not generation.load.join(max(0.0, deadline - time.monotonic())):
-                say(f"generation {generation.number} did not end within {END_SECONDS} s", logging.WARNING)
+                name = f"generation {generation.number}{'' if generation.published else ', which was never served,'}"
+                say(f"{name} did not end within {END_SECONDS} s: {generation.load.where()}", logging.WARNING)
             generation.close_event_loop()
 
     # -- fork ------------------------------------------------------------------------------------------------

@@ -93,6 +93,10 @@ class Retained:
                 say(holder.text, logging.WARNING)
         if self._is_leak():
             number = self._told_of = self._superseded()
-            lasting = [f"generation {each.number} is held by {each.leases} requests" for each in self._living()[:-1]]
-            reasons = "\n".join([holder.text for holder in found] + lasting)
+            held = [
+                f"generation {each.number} is held by {each.leases} requests"
+                for each in self._living()[:-1]
+                if each.leases
+            ]
+            reasons = "\n".join([holder.text for holder in found] + held)
             say(f"{number} superseded generations are in memory; reloading goes on\n{reasons}", logging.ERROR)

@@ -114,7 +114,12 @@ class Leftovers:
             outcome = "has retired" if expected.was_published else "was not served"
             text = f"generation {expected.number} {outcome}, but threads that it started go on: "
             text += f"{', '.join(named[:MOST_NAMED])}{more}"
-            say(f"{text}; each reload leaves such threads behind: end them once superseded() is true", logging.WARNING)
+            end = (
+                "end them in an @on_retire function"
+                if expected.libraries
+                else "have them end once superseded() is true"
+            )
+            say(f"{text}; if they do not end by themselves, {end}, or each reload adds to them", logging.WARNING)
 
     def _is_to_be_named(
         self, thread: threading.Thread, stack: list[FrameType], expected: Expected, generation: Generation | None
@@ -152,15 +157,13 @@ def _stack(frame: FrameType | None) -> list[FrameType]:
 
 
 def _words(thread: threading.Thread, stack: Iterable[FrameType], generation: Generation | None) -> str:
-    """Name a thread, the function that it runs, and where that is: the user's own if it is in one."""
-    frames = list(stack)
-    own = [frame for frame in frames if generation is not None and frame.f_globals.get(MARK) is generation]
-    where = (own or frames)[:1]
-    if not where:
-        return repr(thread.name)
-    code = where[0].f_code
-    place = f"{shown(code.co_filename)}:{where[0].f_lineno}"
-    return f"{thread.name!r} (in {where[0].f_globals.get('__name__')}.{code.co_name} at {place})"
+    """Name a thread, and where it is in the user's code; if it is not, what it was started to run."""
+    for frame in stack:
+        if generation is not None and frame.f_globals.get(MARK) is generation:
+            place = f"{shown(frame.f_code.co_filename)}:{frame.f_lineno}"
+            return f"{thread.name!r} (in {frame.f_globals.get('__name__')}.{frame.f_code.co_name} at {place})"
+    function = _function_of(thread)
+    return f"{thread.name!r} (runs {function.__module__}.{function.__qualname__})"
 
 
 def _may_stay(thread: threading.Thread, libraries: bool) -> bool:
