@@ -198,7 +198,10 @@ ITS_OWN = """
         ("Cart", "an instance of shop.Cart, a class of a user module"),
         ("lambda: Cart", "shop.Cart, which is of a user module"),
         ("lambda: keep", None),
-        ("lambda: __import__('functools').partial(lambda: 1)", "shop.<lambda>.<locals>.<lambda>, which is of a user module"),
+        (
+            "lambda: __import__('functools').partial(lambda: 1)",
+            "shop.<lambda>.<locals>.<lambda>, which is of a user module",
+        ),
         ("lambda: __import__('sys').modules[__name__]", "the user module shop"),
         ("lambda: (lambda: 1)", "shop.<lambda>.<locals>.<lambda>, which is of a user module"),
     ],
