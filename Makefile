@@ -1,12 +1,13 @@
-# Everything a newcomer needs: `make demo` serves the example, `make test` runs the tests. `make soak` takes minutes.
-# Each makes its own environment under .venv, anew when pyproject.toml has changed.
+# Everything a newcomer needs: `make demo` serves the example, `make test` runs the tests. `make soak` takes minutes,
+# `make bench`, which measures it beside its peers, hours. Each makes its own environment under .venv, anew when
+# pyproject.toml has changed.
 
 PYTHON ?= python3
 VENV := .venv
 # It compiles against Apache's headers. Without these, its tests say what is missing.
 MOD_WSGI := $(if $(shell command -v apxs),'mod_wsgi>=5')
 
-.PHONY: demo test lint soak clean
+.PHONY: demo test lint soak bench clean
 
 demo: $(VENV)/demo.stamp
 	@echo "Edit examples/hello.py, save it, and load http://localhost:8080/page1 again. Ctrl-C ends it."
@@ -23,8 +24,11 @@ lint: $(VENV)/test.stamp
 soak: $(VENV)/test.stamp
 	PYTHONPATH=tests $(VENV)/test/bin/python benchmarks/soak.py $(SOAK_ARGS)
 
+bench: $(VENV)/bench.stamp
+	$(VENV)/bench/bin/python -m benchmarks.reloading --output .bench $(BENCH_ARGS)
+
 clean:
-	rm -rf $(VENV) .tox
+	rm -rf $(VENV) .tox .bench
 
 $(VENV)/demo.stamp: pyproject.toml
 	$(PYTHON) -m venv --clear $(VENV)/demo
@@ -34,4 +38,9 @@ $(VENV)/demo.stamp: pyproject.toml
 $(VENV)/test.stamp: pyproject.toml requirements-test.txt
 	$(PYTHON) -m venv --clear $(VENV)/test
 	$(VENV)/test/bin/python -m pip install --quiet --editable '.[cherrypy,flup]' --requirement requirements-test.txt $(MOD_WSGI)
+	touch $@
+
+$(VENV)/bench.stamp: pyproject.toml benchmarks/requirements.txt
+	$(PYTHON) -m venv --clear $(VENV)/bench
+	$(VENV)/bench/bin/python -m pip install --quiet --editable '.[cherrypy]' --requirement benchmarks/requirements.txt
 	touch $@
