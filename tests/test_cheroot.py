@@ -84,6 +84,8 @@ def test_servers_in_threads_of_their_own_each_get_their_application(serve):
             assert at(server.other) == f"stock {version}"
         # The threads of retired generations have ended, and only those of the first one serve.
         server.wait_for("/threads", json.dumps(["serves 1", "serves 1", "serves 7", "serves 7"]))
+        # Their scripts clean up when those threads have ended, so a moment later.
+        server.wait_until(lambda: "cleaned up 6." in server.log, "the clean-up of the last one retired")
         assert [server.log.count(f"cleaned up {version}.") for version in range(1, 8)] == [0, 1, 1, 1, 1, 1, 0]
         assert "Traceback" not in server.log
 
