@@ -49,7 +49,7 @@ LAYERS = """
     holders.roots
     holders.objects holders.__init__
     per_generation draining watcher adapters.__init__
-    files
+    files journal
     options adoption
     loading importing
     modules

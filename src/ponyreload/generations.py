@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -24,6 +25,7 @@ __all__ = [
     "MARK",
     "Contents",
     "Generation",
+    "Run",
     "active",
     "calling",
     "enter",
@@ -42,6 +44,24 @@ T = TypeVar("T")
 MARK = "__ponyreload__"
 
 
+class Run:
+    """One execution of a module's code.
+
+    Attributes:
+        name: Of the module.
+        thread: Of the thread that runs it, as `threading.get_ident` tells it.
+        began, ended: On the monotonic clock; it has not ended while *ended* is None.
+    """
+
+    __slots__ = ("began", "ended", "name", "thread")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.thread = threading.get_ident()
+        self.ended: float | None = None
+        self.began = time.monotonic()
+
+
 class Generation:
     """One version of the application: its modules, and what they registered.
 
@@ -52,6 +72,7 @@ class Generation:
             "shop.api" -> <module>
         files: Where the code of its modules is from:  "shop.cart" -> "/site/shop/cart.py"
         sources: The versions of the files that this generation runs:  "/site/shop/cart.py" -> Source
+        runs: Executions of its modules' code, in the order in which they began.
         missing: Paths, without suffix, of modules that it looked for in vain.
         unmarked: Names among `modules` that turned out to be no user modules.
         apps: What fills each slot:  ("middleware", 0) -> <WSGI callable>
@@ -69,6 +90,7 @@ class Generation:
         self.running: dict[str, ModuleType | None] = {}
         self.files: dict[str, str] = {}
         self.sources: dict[str, Source] = {}
+        self.runs: list[Run] = []
         self.missing: set[str] = set()
         self.unmarked: set[str] = set()
         self.apps: dict[object, Any] = {}

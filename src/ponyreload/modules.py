@@ -9,12 +9,13 @@ import importlib.util
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from types import FunctionType, ModuleType
 from typing import Any
 
 from ponyreload import marking
-from ponyreload.generations import MARK, Generation, entered, entered_generation
+from ponyreload.generations import MARK, Generation, Run, entered, entered_generation
 from ponyreload.isolation import is_library, library_code, tell_of_known, tell_of_mixed
 from ponyreload.routed import RoutedModule, name_of
 from ponyreload.sources import Sources
@@ -213,12 +214,14 @@ class Modules:
         generation.running[name] = module
         # The interpreter words its error for a circular import by this flag.
         spec._initializing = True
+        generation.runs.append(run := Run(name))
         try:
             if spec.origin is not None and isinstance(spec.loader, importlib.machinery.SourceFileLoader):
                 exec(self._code(generation, name, spec.origin, spec.loader), namespace)  # noqa: S102 - this is an importer
             elif spec.loader is not None:
                 spec.loader.exec_module(module)
         finally:
+            run.ended = time.monotonic()
             spec._initializing = False
 
     def _code(self, generation: Generation, name: str, file: str, loader: Any = None) -> Any:
@@ -287,6 +290,7 @@ class Modules:
         with self.lock:
             # Complete from the start: another thread must never wait for a script that is parked at its server.
             generation.modules[MAIN] = module
+        generation.runs.append(Run(MAIN))
         exec(self._code(generation, MAIN, namespace["__file__"]), namespace)  # noqa: S102 - this is an importer
 
     # -- user or system --------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from ponyreload.generations import Generation, entered, entered_generation, publ
 from ponyreload.holders.search import Holder
 from ponyreload.hooks import call_retire_hooks
 from ponyreload.importing import ImportHooks
+from ponyreload.journal import Journal
 from ponyreload.loading import Load, load_of_this_thread
 from ponyreload.mainthread import MainThread
 from ponyreload.middleware import Slot
@@ -72,6 +73,7 @@ class Reloader:
         self._owned = Owned(self._main_thread)
         self._locks = (keeping.lock, self._modules.lock, self._lock, self._sources.lock, thread_frames.lock)
         self._retained = Retained(lambda: self.living)
+        self.journal = Journal()
         self._updater = Updater(self, self._files, self._modules)
 
     def __repr__(self) -> str:
@@ -439,6 +441,7 @@ class Reloader:
         self._files.begin_in_child(self._current)
         keeping.begin_in_child()
         self._retained.begin_in_child()
+        self.journal.begin_in_child()
         self._updater = Updater(self, self._files, self._modules, is_forked=True)
         self._let_go()
 

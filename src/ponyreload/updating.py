@@ -14,10 +14,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ponyreload.adoption import find_unreadable
-from ponyreload.errors import Abandoned
+from ponyreload.errors import Abandoned, LoadError
 from ponyreload.files import Files
 from ponyreload.generations import Generation
 from ponyreload.hooks import call_reload_hooks
+from ponyreload.journal import LoadRecord, own_seconds
 from ponyreload.loading import Load, load_of_this_thread
 from ponyreload.modules import MAIN, Modules
 from ponyreload.reporting import listed, load_error, say, shown
@@ -222,7 +223,7 @@ class Updater:
             if isinstance(error, Abandoned):
                 continue  # for a fork; nothing is wrong with it
             if error is not None and not self._changes_within(QUIET_SECONDS):
-                self._fail(load, error)
+                self._fail(load, error, changed, started)
                 break
             # Overtaken: the contents are moving. Let them settle a little, a little longer each time.
             self._settle(pause)
@@ -236,6 +237,7 @@ class Updater:
         self._files.served(serving)
         say(f"generation {serving.number} serves: the files are again what it was loaded from")
         self._reloader.note(None)
+        self._reloader.journal.is_over(serving.number)
         return True
 
     def _is_overtaken(self, loaded: Generation) -> bool:
@@ -273,6 +275,7 @@ class Updater:
             self._news,
         )
         self._loading = load
+        self._reloader.journal.began(load)
         load.start()
         notice = load.started + LONG_LOAD_SECONDS
         while True:
@@ -305,13 +308,14 @@ class Updater:
             return error
         self._files.served(load.generation)
         self._loading = None
-        milliseconds = (time.monotonic() - started) * 1000
+        record = self._record(load, changed, started)
         what = f"{listed(changed)} changed" if changed else "asked for"
-        say(f"generation {load.generation.number} serves: {what} ({milliseconds:.0f} ms)")
+        say(f"generation {load.generation.number} serves: {what} ({record.seconds * 1000:.0f} ms)")
         self._reloader.note(None)
+        self._reloader.journal.ended(record)
         return None
 
-    def _fail(self, load: Load, error: BaseException) -> None:
+    def _fail(self, load: Load, error: BaseException, changed: set[str], started: float) -> None:
         """Report a load that failed; what served before serves on."""
         serving = self._reloader.generation
         report = load_error(load.generation, serving, error)
@@ -319,6 +323,16 @@ class Updater:
         outcome = f"still serving generation {serving}; save the file to try again"
         say(f"{report.details}\n{report}\n{outcome}", logging.ERROR)
         self._reloader.note(report)
+        self._reloader.journal.ended(self._record(load, changed, started, report))
+
+    @staticmethod
+    def _record(load: Load, changed: set[str], started: float, error: LoadError | None = None) -> LoadRecord:
+        now = time.monotonic()
+        seconds = now - started
+        modules = own_seconds(load.generation.runs, now)
+        return LoadRecord(
+            load.generation.number, tuple(sorted(changed)), time.time() - seconds, seconds, modules, error
+        )
 
     def _discard(self, load: Load) -> None:
         """Let go of a generation that will never be served."""
