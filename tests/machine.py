@@ -207,14 +207,14 @@ class Loader(RuleBasedStateMachine):
         if hasattr(self, "reloader"):
             living = self.reloader.living
             assert len(living) <= 1 + len(self.requests)
-            assert sum(each.leases for each in living) == len(self.requests)
+            assert sum(len(each.leases) for each in living) == len(self.requests)
 
     def teardown(self) -> None:
         for body, *_ in self.requests:
             body.close()
         self.step()
         assert [each.number for each in self.reloader.living] == [self.reloader.generation]
-        assert self.reloader._current.leases == 0
+        assert self.reloader._current.leases == []
         self.reloader.stop()
         ponyreload.autoreload._reloader = None
         for name in PROJECT:

@@ -70,7 +70,7 @@ FILES = {
         application = AutoreloadMiddleware(application)
     """,
 }
-LEASES = "[each.leases for each in app.reloader.living]"
+LEASES = "[len(each.leases) for each in app.reloader.living]"
 
 
 @pytest.mark.parametrize("path", ["/stream", "/object"])

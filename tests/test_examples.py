@@ -24,13 +24,13 @@ PROBE = """
 
     import cherrypy
     import ponyreload.generations
-    import ponyreload.updating
+    import ponyreload.collecting
     from ponyreload import use_autoreload
 
     cherrypy.log.access_log.handlers.clear()
     # So that what is closed was closed, and not merely forgotten and collected.
     gc.disable()
-    ponyreload.updating.COLLECT_SECONDS = 1000
+    ponyreload.collecting.QUIET_SECONDS = 1000
 
     connects = []
     sys.addaudithook(lambda event, args: connects.append(args) if event == "sqlite3.connect" else None)

@@ -57,8 +57,8 @@ def test_ordinary_code_leaves_no_old_generation_in_memory(project, name):
 def test_many_reloads_in_a_row_do_not_pile_up_generations(project):
     files = {"app.py": APP.replace("{code}", ""), "shop.py": "from ponyreload import *\nX = 1\n"}
     told = project(files).drive("""
-        import ponyreload.updating
-        ponyreload.updating.COLLECT_SECONDS = 1000  # the reloads leave no time for that
+        import ponyreload.collecting
+        ponyreload.collecting.QUIET_SECONDS = 1000  # the reloads leave no time for that
         gc.disable()
         import app
         # Not `gc.get_objects()`: that list holds all there is, also while the other thread collects.

@@ -56,7 +56,7 @@ LAYERS = """
     isolation
     routed
     middleware
-    mainthread hooks keeping
+    mainthread hooks keeping collecting
     reporting
     generations
     libraries

@@ -241,7 +241,7 @@ def test_nothing_wakes_up_while_nothing_happens(project):
         project.edit("shop/cart.py", "from ponyreload import *\\nX = 2\\n")
         app.reloader.wait(1, 10)
         updater = app.reloader._updater
-        until(lambda: updater._collect_at is None and updater._look_at is None)
+        until(lambda: updater._collector.at is None and updater._look_at is None)
         tell(waits=updater._look_at)
     """)
     assert told["waits"] is None

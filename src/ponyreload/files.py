@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import os
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import ModuleType
 from typing import NamedTuple
 
@@ -209,9 +210,10 @@ class Files:
     def folders(self, serving: Generation) -> dict[str, bool]:
         """Return the folders to watch, and whether the folders below each count too."""
         folders: dict[str, bool] = {}
-        for name, module in _named_files(serving, self._failed):
-            _add_folders(folders, name, module)
-        self._find_strangers(folders)
+        real = functools.cache(os.path.realpath)  # many files share a folder
+        for name, file in _named_files(serving, self._failed):
+            _add_folders(folders, name, file, real)
+        self._find_strangers(folders, real)
         for base in serving.missing | (self._failed.missing if self._failed else set()):
             folders.setdefault(os.path.dirname(base), False)
         for folder, deep in self.options.extra_folders().items():
@@ -220,7 +222,7 @@ class Files:
         covering = tuple(os.path.join(folder, "") for folder, deep in folders.items() if deep)
         return {folder: deep for folder, deep in folders.items() if not folder.startswith(covering)}
 
-    def _find_strangers(self, folders: dict[str, bool]) -> None:
+    def _find_strangers(self, folders: dict[str, bool], real: Callable[[str], str]) -> None:
         strangers: dict[str, tuple[str, object]] = {}
         for name, module in list(sys.modules.items()):
             # `__mp_main__` is what multiprocessing calls `__main__` besides, in a process that it has spawned.
@@ -228,7 +230,7 @@ class Files:
                 file = vars(module).get("__file__")
                 if isinstance(file, str) and is_project_file(file):
                     strangers[file] = self._strangers.get(file) or (name, self._digest(file))
-                    _add_folders(folders, name, file)
+                    _add_folders(folders, name, file, real)
         self._strangers = strangers
 
 
@@ -245,9 +247,10 @@ def _named_files(*several: Generation | Attempt | None) -> Iterable[tuple[str, s
         yield from list(generation.files.items()) if generation else ()
 
 
-def _add_folders(folders: dict[str, bool], name: str, file: str) -> None:
+def _add_folders(folders: dict[str, bool], name: str, file: str, real: Callable[[str], str]) -> None:
     """Add the folders of a module: all of its top-level package, and the one that this lies in."""
-    folder, base = os.path.split(file)
+    own, base = os.path.split(file)
+    folder = own
     depth = name.count(".") + (base.startswith("__init__."))
     if name != "__main__":
         for level in range(depth):
@@ -256,8 +259,8 @@ def _add_folders(folders: dict[str, bool], name: str, file: str) -> None:
             folder = os.path.dirname(folder)
     folders.setdefault(folder, False)
     # Changes made through a link's target are seen there only.
-    target = os.path.dirname(os.path.realpath(file))
-    if target != os.path.dirname(file):
+    target = os.path.dirname(os.path.realpath(file)) if os.path.islink(file) else real(own)
+    if target != own:
         folders.setdefault(target, False)
         while folder != os.path.dirname(folder):
             if os.path.islink(folder):

@@ -78,7 +78,8 @@ class Generation:
         apps: What fills each slot:  ("middleware", 0) -> <WSGI callable>
         hooks: What it registered, by kind, in that order:  "on_reload" -> [<function>]
         contents: What each `Contents` holds for it.
-        leases: Requests that hold it. Guarded by the reloader's lock.
+        leases: One entry for each request that holds it. `append` and `pop` alone change it: each is atomic.
+        is_asked: Whether a request came since the updater last took note of that.
         load: The attempt that made it; None for generation 1.
         for_main_thread: Calls that its code made and only the main thread may carry out.
         event_loop: The asyncio loop that its loading thread was given.
@@ -97,7 +98,8 @@ class Generation:
         self.middlewares_made = 0
         self.hooks: dict[str, list[Callable[[], object]]] = {}
         self.contents: MutableMapping[Contents[Any], Any] = {} if number > 1 else _early_contents
-        self.leases = 0
+        self.leases: list[None] = []
+        self.is_asked = False
         self.load: Load | None = None
         self.for_main_thread: list[Callable[[], object]] = []
         self.event_loop: AbstractEventLoop | None = None

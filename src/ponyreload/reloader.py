@@ -48,8 +48,8 @@ class Reloader:
     One per process, made by `use_autoreload` or the first `AutoreloadMiddleware`. A context manager: leaving the
     block stops it.
 
-    Threads: ``_lock`` protects the current generation, the leases and the list of living generations; nobody's
-    code runs while it is held. ``news`` is a condition on it, told of every change of these. All public methods
+    Threads: ``_lock`` protects the current generation and the list of living generations; nobody's code runs
+    while it is held. ``news`` is a condition on it, told of every change of these. All public methods
     are safe to call from any thread.
     """
 
@@ -257,16 +257,22 @@ class Reloader:
             self.start()
         if updater.is_behind:
             updater.catch_up()
-        with self._lock:
+        while True:
             generation = self._current
-            generation.leases += 1
-        return generation
+            generation.leases.append(None)
+            # No lock: this is in the way of each request. `publish` first puts another one in its place, and only
+            # then is asked whether it has leases. So either that sees this lease, or here it is seen to come too late.
+            if generation is self._current:
+                generation.is_asked = True
+                return generation
+            self.release(generation)
 
     def release(self, generation: Generation) -> None:
         """Take back a lease."""
-        with self._lock:  # the condition's own; entering it through that costs more than all else here
-            generation.leases -= 1
-            if generation.leases == 0 and generation is not self._current:
+        generation.leases.pop()
+        # Here too: if it is superseded only now, who does that finds this lease gone.
+        if generation is not self._current and not generation.leases:
+            with self.news:
                 self.news.notify_all()
 
     # -- generations -----------------------------------------------------------------------------------------
@@ -304,7 +310,7 @@ class Reloader:
             age = time.monotonic() - generation.superseded_at
             if generation is not self._current and generation.leases and not generation.is_told and age >= wait:
                 generation.is_told = True
-                held = ", ".join(open_requests(generation)) or f"{generation.leases} requests"
+                held = ", ".join(open_requests(generation)) or f"{len(generation.leases)} requests"
                 text = f"generation {generation.number} is held by {held}, {age:.0f} s after it was superseded"
                 say(f"{text}; newer requests are not delayed", logging.WARNING)
 
@@ -436,7 +442,7 @@ class Reloader:
     def _begin_in_child(self) -> None:
         """Begin anew in a forked process, which has only the thread that forked: what serves goes on serving."""
         self._living = [self._current]
-        self._current.leases = int(entered_generation() is self._current)
+        self._current.leases = [None] * (entered_generation() is self._current)
         self._current.forget_other_threads()
         self._files.begin_in_child(self._current)
         keeping.begin_in_child()

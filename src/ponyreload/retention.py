@@ -94,7 +94,7 @@ class Retained:
         if self._is_leak():
             number = self._told_of = self._superseded()
             held = [
-                f"generation {each.number} is held by {each.leases} requests"
+                f"generation {each.number} is held by {len(each.leases)} requests"
                 for each in self._living()[:-1]
                 if each.leases
             ]

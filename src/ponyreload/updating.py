@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ponyreload.adoption import find_unreadable
+from ponyreload.collecting import Collector, few_collections
 from ponyreload.errors import Abandoned, LoadError
 from ponyreload.files import Files
 from ponyreload.generations import Generation
@@ -35,15 +36,13 @@ QUIET_SECONDS = 0.1
 # A load that lasts longer says where it is, and again after each doubling.
 LONG_LOAD_SECONDS = 2.0
 POLL_SECONDS = 1.0
+# What is due after a publish, to watch new folders and retire the generation before, competes with requests for the
+# interpreter; so it waits for so long.
+GIVE_WAY_SECONDS = 0.02
 # The first request of a forked process waits so long, at most, for what serves to be what the files say.
 CATCH_UP_SECONDS = 10.0
 # A process that forks while a generation is loaded waits for that so long; then it is given up, and loaded again.
 FORK_SECONDS = 1.0
-# Memory of retired generations is collected when nothing has changed for so long: a collection stops all threads,
-# and must not come between a save and its reload.
-COLLECT_SECONDS = 1.0
-# But if reloads never leave it that much time, when so many have retired: Python itself lets dozens wait.
-MOST_UNCOLLECTED = 8
 
 
 class Updater:
@@ -66,8 +65,7 @@ class Updater:
         self.is_started = False
         self.is_stopping = False
         self._look_at: float | None = None  # when to look at the files next, on the monotonic clock
-        self._collect_at: float | None = None
-        self._uncollected = 0  # how many generations have retired since the last collection
+        self._collector = Collector()
         self._polling: float | None = None  # seconds between looks, where events do not arrive
         self._asked = 0  # how many calls of `ask` there were, and up to which they are answered
         self._answered = 0
@@ -125,10 +123,9 @@ class Updater:
                 self._news.notify_all()
 
     def collect_later(self) -> None:
-        """Have the memory of retired generations collected when none has retired for a while, or many have."""
+        """Have the memory of a generation that has retired collected, when there is time for that."""
         with self._news:
-            self._uncollected += 1
-            self._collect_at = time.monotonic() + COLLECT_SECONDS
+            self._collector.retired(self._reloader.serving)
             self._news.notify_all()
 
     def ask(self) -> None:
@@ -158,7 +155,7 @@ class Updater:
 
     def attend(self) -> None:
         """Wait for something to do, and do it."""
-        self._wait_until(self.is_called, lambda: (self._look_at, self._collect_at, self._reloader.drain_due()))
+        self._wait_until(self.is_called, lambda: (self._look_at, self._collector.at, self._reloader.drain_due()))
         with self._news:
             asked, look = self._asked, _is_due(self._look_at)
         if self.is_stopping:
@@ -175,22 +172,18 @@ class Updater:
                     self._news.notify_all()
         self._reloader.tell_of_held()
         with self._news:
-            is_quiet, are_many = _is_due(self._collect_at), self._uncollected >= MOST_UNCOLLECTED
-            if is_quiet:
-                self._collect_at = None
-            if is_quiet or are_many:
-                self._uncollected = 0
-        if is_quiet or are_many:
+            is_quiet, is_burst = self._collector.take(self._reloader.serving)
+        if is_quiet or is_burst:
             gc.collect()
         # Not in a burst: what has just retired may still be in the hands of the thread that saw to it.
         if is_quiet and self._reloader.look_for_holders():
             with self._news:
-                self._collect_at = time.monotonic() + GRACE_SECONDS
+                self._collector.at = time.monotonic() + GRACE_SECONDS
 
     def is_called(self) -> bool:
         """Tell whether there is something to do now."""
-        due = any(map(_is_due, (self._look_at, self._collect_at, self._reloader.drain_due())))
-        due = due or self._asked > self._answered or self._uncollected >= MOST_UNCOLLECTED
+        due = any(map(_is_due, (self._look_at, self._collector.at, self._reloader.drain_due())))
+        due = due or self._asked > self._answered or self._collector.is_burst()
         return self.is_stopping or due or bool(self._reloader.idle())
 
     def _wait_until(self, condition: Callable[[], bool], times: Callable[[], tuple[float | None, ...]]) -> None:
@@ -214,10 +207,12 @@ class Updater:
             if self._files.any_is_empty(changed) and self._changes_within(QUIET_SECONDS):
                 continue  # it had been truncated, and is written now
             started = time.monotonic()
-            load, error = self._try(changed)
+            with few_collections():
+                load, error = self._try(changed)
             if error is None and load.done and not self._is_overtaken(load.generation):
                 error = self._publish(load, changed, started)
                 if error is None:
+                    self._give_way()
                     break
             self._discard(load)
             if isinstance(error, Abandoned):
@@ -229,6 +224,16 @@ class Updater:
             self._settle(pause)
             pause = min(2 * pause, QUIET_SECONDS)
         self._watch()
+
+    def _give_way(self) -> None:
+        """Wait a moment, for the requests that the new generation was made for to be answered first."""
+        deadline = time.monotonic() + GIVE_WAY_SECONDS
+
+        def is_over() -> bool:
+            is_awaited = self.is_behind or self._asked > self._answered
+            return self.is_stopping or is_awaited or _is_due(self._look_at) or _is_due(deadline)
+
+        self._wait_until(is_over, lambda: (self._look_at, deadline))
 
     def _is_back(self, serving: Generation) -> bool:
         """Tell whether the files, after a failed load, are again those of what serves; then that error is over."""
