@@ -61,7 +61,9 @@ LAYERS = """
     generations
     libraries
     specs
-    marking sources errors thread_frames adapters.platforms
+    sources
+    compiling
+    compiler marking errors thread_frames adapters.platforms
 """
 
 

@@ -7,10 +7,13 @@ import importlib.util
 import os
 import threading
 import time
+from collections.abc import Sequence
 from types import CodeType
 from typing import Any
 
-__all__ = ["Source", "Sources"]
+from ponyreload.compiling import compile_elsewhere, compile_source
+
+__all__ = ["Source", "Sources", "compile_all"]
 
 # (mtime in ns, ctime in ns, size in bytes, inode): while it is the same, and not young, so are the contents.
 Signature = tuple[int, int, int, int]
@@ -36,19 +39,14 @@ class Source:
         """Return the code object of these bytes; never one from a .pyc file.
 
         Args:
-            loader: The module's loader. One with its own `source_to_code` (an import hook such as
-                typeguard's) compiles in its own way.
+            loader: The module's loader, which may compile in its own way.
 
         Raises:
             SyntaxError, ValueError, UnicodeDecodeError: As the compiler does.
         """
         if self._code is None:
-            compiler = getattr(loader, "source_to_code", None)
             try:
-                if compiler is None:
-                    self._code = compile(self.data, self.file, "exec", dont_inherit=True)
-                else:
-                    self._code = compiler(self.data, self.file)
+                self._code = compile_source(self.data, self.file, loader)
             except (SyntaxError, ValueError) as error:
                 if getattr(error, "filename", None) is None and b"\0" in self.data:
                     # The compiler does not say where null bytes are.
@@ -56,6 +54,11 @@ class Source:
                     raise SyntaxError(str(error), (self.file, line, 1, None)) from None
                 raise
         return self._code
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether its code object has been made."""
+        return self._code is not None
 
     def lines(self) -> list[str]:
         """Return the text of this version, as `linecache` gives it."""
@@ -65,6 +68,14 @@ class Source:
             except (SyntaxError, UnicodeDecodeError):
                 self._lines = []
         return self._lines
+
+
+def compile_all(sources: Sequence[Source]) -> None:
+    """Have another process make the code objects of sources that Python's own loader reads."""
+    compiled = compile_elsewhere([(source.data, source.file) for source in sources])
+    for source, (code, warned) in zip(sources, compiled, strict=True):
+        if source._code is None and not warned:  # a warning is given by whoever compiles it to run it
+            source._code = code
 
 
 class Sources:

@@ -24,6 +24,7 @@ from ponyreload.loading import Load, load_of_this_thread
 from ponyreload.modules import MAIN, Modules
 from ponyreload.reporting import listed, load_error, say, shown
 from ponyreload.retention import GRACE_SECONDS
+from ponyreload.sources import Source, compile_all
 from ponyreload.watcher import Watcher, events_arrive
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ QUIET_SECONDS = 0.1
 # A load that lasts longer says where it is, and again after each doubling.
 LONG_LOAD_SECONDS = 2.0
 POLL_SECONDS = 1.0
+# Modules that are compiled ahead at a time: taking over their code holds the interpreter for a millisecond or two.
+PART = 100
 # What is due after a publish, to watch new folders and retire the generation before, competes with requests for the
 # interpreter; so it waits for so long.
 GIVE_WAY_SECONDS = 0.02
@@ -58,6 +61,7 @@ class Updater:
         self._news = reloader.news
         self._watcher = Watcher(self.touch, files.matter)
         # A forked process shares what watches the files with its parent, if that has it, and would take its events.
+        self._is_forked = is_forked
         self._may_watch = not (is_forked and "watchdog.observers" in sys.modules)
         # Whether a request is to wait for the first look: what a forked process serves may have been old when it began.
         self.is_behind = is_forked
@@ -144,6 +148,10 @@ class Updater:
         self._reloader.adopt()
         self._watch()
         self._reloader.look_ahead()
+        uncompiled = self._files.find_uncompiled(self._reloader.serving)
+        if uncompiled and not self._is_forked:  # a server's many processes would all do it
+            name = "ponyreload compiles ahead"
+            threading.Thread(target=self._compile_ahead, args=(uncompiled,), name=name, daemon=True).start()
         self.touch(0)  # what changed before the watching began
         while not self.is_stopping:
             try:
@@ -152,6 +160,12 @@ class Updater:
                 # What serves goes on serving, and the next save gets its chance.
                 say(f"ponyreload itself failed; please report this:\n{traceback.format_exc()}", logging.ERROR)
                 self._looked()
+
+    def _compile_ahead(self, sources: list[Source]) -> None:
+        """Have another process compile what the first reload is to run, in parts, and stop when that comes."""
+        while sources and not self.is_stopping and self._reloader.generation == 1:
+            compile_all(sources[:PART])
+            del sources[:PART]
 
     def attend(self) -> None:
         """Wait for something to do, and do it."""
