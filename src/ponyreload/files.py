@@ -107,8 +107,8 @@ class Files:
         """Tell whether the files hold again just what *serving* was loaded from."""
         return (
             self._failed is not None
-            and all(self._digest(file) == digest for file, digest in _digests(serving).items())
-            and {file: self._digest(file) for file in self.options.find_extra_files()} == self._served_extra
+            and self._sources.digests(serving.sources) == _digests(serving)
+            and self._sources.digests(self.options.find_extra_files()) == self._served_extra
             and not any(map(_is_module, serving.missing))
         )
 
@@ -123,7 +123,7 @@ class Files:
         if other is not None:
             files |= _digests(other).keys()
             missing |= other.missing
-        state: State = {file: self._digest(file) for file in files | self.options.find_extra_files()}
+        state: State = self._sources.digests(files | self.options.find_extra_files())
         state.update((base, _is_module(base)) for base in missing)
         return state
 
@@ -235,6 +235,12 @@ class Files:
         folders = {folder: deep for folder, deep in folders.items() if os.path.isdir(folder)}
         covering = tuple(os.path.join(folder, "") for folder, deep in folders.items() if deep)
         return {folder: deep for folder, deep in folders.items() if not folder.startswith(covering)}
+
+    def extent(self, serving: Generation) -> tuple[object, ...]:
+        """Return what `folders` depends on; while it is the same, so are these."""
+        failed = self._failed and id(self._failed)
+        loaded = len(serving.files), len(serving.missing), len(sys.modules)
+        return serving.number, *loaded, self.options, failed
 
     def _find_strangers(self, folders: dict[str, bool], real: Callable[[str], str]) -> None:
         strangers: dict[str, tuple[str, object]] = {}

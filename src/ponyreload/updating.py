@@ -71,6 +71,7 @@ class Updater:
         self._look_at: float | None = None  # when to look at the files next, on the monotonic clock
         self._collector = Collector()
         self._polling: float | None = None  # seconds between looks, where events do not arrive
+        self._extent: tuple[object, ...] = ()  # what there was to be watched at the last time
         self._asked = 0  # how many calls of `ask` there were, and up to which they are answered
         self._answered = 0
         self._told_of: set[str] = set()  # marked modules that have no source file
@@ -407,6 +408,10 @@ class Updater:
 
     def _watch(self) -> None:
         """Watch the folders of what serves, and of what failed to."""
+        extent = self._files.extent(self._reloader.serving)
+        if self._polling is not None and extent == self._extent:
+            return  # each look comes by here
+        self._extent = extent
         self._tell_of_unreadable()
         folders = self._files.folders(self._reloader.serving)
         self._polling = self._files.options.poll_seconds
