@@ -98,8 +98,10 @@ class ImportHooks:
                     return top
             elif _has_all(module, fromlist):
                 return module
-        elif self._is_plain(full, fromlist):
-            return plain_import(name, globals, locals, fromlist, level)
+        else:
+            standing = self._system_module(full, fromlist)
+            if standing is not None:
+                return standing
         is_entered = entered_generation() is generation
         if is_entered:
             return self._import_for(generation, full, name, globals, locals, fromlist, level)
@@ -128,15 +130,22 @@ class ImportHooks:
         needs_view = is_mixed and fromlist and "*" not in fromlist
         return PackageView(module, generation, self._modules) if needs_view else module
 
-    def _is_plain(self, name: str, fromlist: Sequence[str] | None) -> bool:
-        """Tell whether this is an import of a system module that is there, and has nothing to do with user modules."""
+    def _system_module(self, name: str, fromlist: Sequence[str] | None) -> Any:
+        """Return what an import of a system module gets that is there, and has nothing to do with user modules."""
+        routed = self._modules.routed
         standing = sys.modules.get(name)
-        if standing is None or name in self._modules.routed:
-            return False
+        if standing is None or name in routed or getattr(getattr(standing, "__spec__", None), "_initializing", False):
+            return None  # one that another thread is running is waited for
         if not fromlist:
-            return name.partition(".")[0] not in self._modules.routed
+            if "." not in name:
+                return standing
+            top = name.partition(".")[0]
+            return None if top in routed else sys.modules.get(top)
         # Only a package may have to import what it is asked for, and it may be a user module.
-        return name not in self._modules.packages and (_has_all(standing, fromlist) or not _is_package(name, standing))
+        is_plain = name not in self._modules.packages and (
+            _has_all(standing, fromlist) or not _is_package(name, standing)
+        )
+        return standing if is_plain else None
 
     def _import_by_name(self, name: str, package: str | None = None, level: int = 0) -> Any:
         """What `importlib.import_module` uses while autoreload is on."""
