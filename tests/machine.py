@@ -35,7 +35,7 @@ ENDINGS = {
 APP = """
 from ponyreload import *
 import one
-reloader = use_autoreload(include=("pack.late",))
+reloader = use_autoreload(include=("pack.late",), scope={scope!r})
 
 def answer():
     return ["app", one.value()]
@@ -66,23 +66,30 @@ def ask_late(names):
 def text_of(version: int, imports: list[str], late: list[str], ending: str) -> str:
     """The source of a module."""
     lines = ["from ponyreload import *", "from support import ask_late"]
-    lines += [f"import {name}" if "." not in name else f"from pack import {name[5:]}" for name in imports]
-    values = ", ".join(f"{name.rpartition('.')[2]}.value()" for name in imports)
-    lines += [ENDINGS[ending], "def value():", f"    return [{version}, {values and values + ','} *ask_late({late})]"]
+    # In each of the ways to get hold of a module; what one makes of another when it is imported counts as well.
+    if version % 2:
+        lines += [f"import {name}" for name in imports]
+    else:
+        lines += [f"import {name}" if "." not in name else f"from pack import {name[5:]}" for name in imports]
+        imports = [name.rpartition(".")[2] for name in imports]
+    made, values = (", ".join(f"{name}.{what}" for name in imports) for what in ("MADE", "value()"))
+    lines += [f"MADE = [{version}, {made}]", ENDINGS[ending], "def value():"]
+    lines += [f"    return [{version}, MADE, {values and values + ','} *ask_late({late})]"]
     return "\n".join(lines) + "\n"
 
 
 class Loader(RuleBasedStateMachine):
     oracle: Oracle
+    scope = sys.argv[2] if len(sys.argv) > 2 else "all"
     folder: str
 
     def __init__(self) -> None:
         super().__init__()
         self.folder = tempfile.mkdtemp()
         os.mkdir(os.path.join(self.folder, "pack"))
-        self.write("pack/__init__.py", "")
+        self.write("pack/__init__.py", "from ponyreload import *\n" if self.scope == "affected" else "")
         self.write("support.py", SUPPORT)
-        self.write("app.py", APP)
+        self.write("app.py", APP.replace("{scope!r}", repr(self.scope)))
         for name in EAGER + LATE:
             self.write(path_of(name), text_of(0, [], [], "good"))
         self.write("one.py", text_of(0, EAGER[1:], LATE, "good"))
@@ -238,7 +245,7 @@ if __name__ == "__main__":
                 max_examples=int(sys.argv[1]),
                 stateful_step_count=20,
                 deadline=None,
-                derandomize=len(sys.argv) < 3,
+                derandomize=len(sys.argv) < 4,
                 database=None,
                 suppress_health_check=list(HealthCheck),
             ),

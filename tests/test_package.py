@@ -54,7 +54,7 @@ LAYERS = """
     loading importing
     modules
     isolation
-    routed
+    routed sharing
     middleware
     mainthread hooks keeping collecting
     reporting

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from ponyreload.adapters.platforms import detect, environment_of_process
-from ponyreload.generations import active
+from ponyreload.generations import active, bind
 from ponyreload.middleware import place_of, resolve
 from ponyreload.options import Options
 from ponyreload.reporting import logger, say, shown
@@ -34,6 +34,7 @@ def use_autoreload(
     poll_seconds: float | None = None,
     drain_seconds: float | None = None,
     isolate: Iterable[str] = (),
+    scope: str | None = None,
 ) -> Reloader | None:
     """Have the user modules reloaded when their contents change; call it after the imports of the main module.
 
@@ -47,6 +48,8 @@ def use_autoreload(
         isolate: Names of libraries that register the application's objects with themselves, such as ``"django"``.
             They are loaded into each generation with the application. Their files are not watched, and their
             extension modules stay shared.
+        scope: What a reload loads anew: ``"all"`` user modules, as None does; or ``"affected"``, those that have
+            changed and those that import them, directly or not. The others are shared by both generations.
 
     Returns:
         The process's reloader; None where nothing is to be done: under mod_wsgi, Google App Engine, in an
@@ -63,6 +66,7 @@ def use_autoreload(
         poll_seconds=poll_seconds,
         drain_seconds=drain_seconds,
         isolate=isolate,
+        scope=scope,
     )
     return _turn_on(sys._getframe(1).f_globals, options)
 
@@ -73,8 +77,8 @@ class AutoreloadMiddleware:
     Args:
         app: A WSGI callable that the calling module made; or an import string such as ``"shop.wsgi:app"``,
             whose module then counts as included.
-        include, extra_files, poll_seconds, drain_seconds, isolate: As for `use_autoreload`, which need not be called
-            as well.
+        include, extra_files, poll_seconds, drain_seconds, isolate, scope: As for `use_autoreload`, which need not be
+            called as well.
 
     Raises:
         TypeError, ValueError: An argument is none of what is accepted.
@@ -93,6 +97,7 @@ class AutoreloadMiddleware:
         poll_seconds: float | None = None,
         drain_seconds: float | None = None,
         isolate: Iterable[str] = (),
+        scope: str | None = None,
     ) -> None:
         options = Options.checked(
             include=include,
@@ -100,6 +105,7 @@ class AutoreloadMiddleware:
             poll_seconds=poll_seconds,
             drain_seconds=drain_seconds,
             isolate=isolate,
+            scope=scope,
         )
         if isinstance(app, str):
             name, _, path = app.partition(":")
@@ -116,6 +122,7 @@ class AutoreloadMiddleware:
         filler = active()
         self._call: WSGIApplication = application
         if reloader is not None and filler is not None:
+            bind(caller.f_globals)
             key = ("middleware", filler.middlewares_made)
             filler.middlewares_made += 1
             where = f"{shown(caller.f_code.co_filename)}:{caller.f_lineno}"
@@ -152,6 +159,7 @@ def _turn_on(caller: dict[str, Any], options: Options) -> Reloader | None:
             _reloader = Reloader()
             _reloader.install()
         running = active()
+        bind(caller)
         if options.isolate and running is not None and running.number > 1:
             from ponyreload.isolation import too_late  # here: as above
 

@@ -103,6 +103,18 @@ class Files:
             known |= _digests(loading)
         return bool(self._difference(self._state(serving, loading or self._failed), known))
 
+    def changed_modules(self, serving: Generation, changed: Iterable[str]) -> set[str] | None:
+        """Return the names of the modules whose files differ from what *serving* was loaded from, by the last look.
+
+        None if something else has changed too: a file that any module may have read, or one where none was.
+        """
+        sources = serving.sources
+        known = sources.keys() | (self._failed.sources.keys() | self._failed.missing if self._failed else set())
+        if not known >= set(changed):
+            return None
+        differ = {file for file in sources if self._tried.get(file) != sources[file].digest}
+        return {name for name, file in _named_files(serving) if file in differ}
+
     def are_as_served(self, serving: Generation) -> bool:
         """Tell whether the files hold again just what *serving* was loaded from."""
         return (

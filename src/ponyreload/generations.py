@@ -6,7 +6,7 @@ import functools
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import FunctionType, MethodType, ModuleType
@@ -27,11 +27,15 @@ __all__ = [
     "Generation",
     "Run",
     "active",
+    "bind",
     "calling",
+    "calling_names",
     "enter",
     "entered",
     "entered_generation",
+    "generation_of",
     "is_on",
+    "note_import",
     "owner_of",
     "publish",
     "published",
@@ -83,6 +87,10 @@ class Generation:
         load: The attempt that made it; None for generation 1.
         for_main_thread: Calls that its code made and only the main thread may carry out.
         event_loop: The asyncio loop that its loading thread was given.
+        shared: Names of the modules that it took over from the generation before, with ``scope="affected"``.
+        imports: What each module has imported or looked up, where that is recorded:  "shop.api" -> {"shop", "os"}
+        bound: Names of the modules that have something registered with this generation; they cannot be taken over.
+        shares: Whether another generation may have some of its modules too.
     """
 
     def __init__(self, number: int) -> None:
@@ -103,6 +111,10 @@ class Generation:
         self.load: Load | None = None
         self.for_main_thread: list[Callable[[], object]] = []
         self.event_loop: AbstractEventLoop | None = None
+        self.shared: frozenset[str] = frozenset()
+        self.imports: dict[str, set[str]] | None = None
+        self.bound: set[str] = set()
+        self.shares = False
         self.published = False
         # Whether somebody sees to its retirement. Guarded by the reloader's lock.
         self.retires = False
@@ -194,15 +206,50 @@ def is_for_process() -> bool:
     return _for_process.get()
 
 
-def calling() -> Generation | None:
-    """Return the generation of the nearest user code on this thread's stack, or None."""
+def generation_of(namespace: Mapping[str, Any]) -> Generation | None:
+    """Return the generation that code with these globals runs in; None for system code.
+
+    A module that several generations share is marked as the newest one's. A request or load of another one of them that
+    runs its code stays what it is.
+    """
+    generation: Generation | None = namespace.get(MARK)
+    if generation is not None and generation.shares:
+        inside = _entered.get()
+        if inside is not None and inside is not generation:
+            module = inside.modules.get(namespace.get("__name__", ""))
+            if getattr(module, "__dict__", None) is namespace:
+                return inside
+    return generation
+
+
+def calling_names() -> dict[str, Any] | None:
+    """Return the globals of the nearest user code on this thread's stack, or None."""
     frame = sys._getframe(1)
     while frame is not None:
-        generation = frame.f_globals.get(MARK)
-        if generation is not None:
-            return generation  # type: ignore[no-any-return]
+        if MARK in frame.f_globals:
+            return frame.f_globals
         frame = frame.f_back  # type: ignore[assignment]
     return None
+
+
+def calling() -> Generation | None:
+    """Return the generation of the nearest user code on this thread's stack, or None."""
+    names = calling_names()
+    return None if names is None else generation_of(names)
+
+
+def bind(names: Mapping[str, Any] | None) -> None:
+    """Note that code with these globals has something registered with its generation, which ends with that."""
+    generation = None if names is None else generation_of(names)
+    if generation is not None and names is not None:
+        generation.bound.add(str(names.get("__name__")))
+
+
+def note_import(name: str, names: Mapping[str, Any] | None) -> None:
+    """Note that code with these globals has got hold of module *name*, where that is recorded."""
+    generation = None if names is None else generation_of(names)
+    if generation is not None and generation.imports is not None and names is not None:
+        generation.imports.setdefault(str(names.get("__name__")), set()).add(name)
 
 
 def active() -> Generation | None:
@@ -250,7 +297,7 @@ def _owner_of_code(thing: Any) -> Generation | None:
     for candidate in candidates:
         namespace = getattr(candidate, "__globals__", None) if isinstance(candidate, FunctionType) else None
         if namespace is not None and MARK in namespace:
-            return namespace[MARK]  # type: ignore[no-any-return]
+            return generation_of(namespace)
     return None
 
 
@@ -270,6 +317,8 @@ class Contents(Generic[T]):
     def of(self, generation: Generation | None) -> T:
         """Return the contents of *generation*; those of the first one while autoreload is off."""
         table = _early_contents if generation is None else generation.contents
+        if generation is not None and generation.imports is not None and not generation.published:
+            bind(calling_names())  # what it puts in there, another generation has to put in for itself
         try:
             contents: T = table[self]
         except KeyError:

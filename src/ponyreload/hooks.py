@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from ponyreload.generations import MARK, Generation, entered, owner_of
+from ponyreload.generations import MARK, Generation, bind, entered, owner_of
 from ponyreload.reporting import load_error, say
 
 __all__ = ["call_reload_hooks", "call_retire_hooks", "on_reload", "on_retire"]
@@ -77,6 +77,8 @@ class _Kind:
             raise TypeError(f"{self._name} takes a function without parameters, not {function!r}")
         generation = _owner(function, namespace)
         if generation is not None:
+            bind(namespace)
+            bind(getattr(function, "__globals__", None))
             functions = generation.hooks.setdefault(self._name, [])
             if function not in functions:
                 functions.append(function)

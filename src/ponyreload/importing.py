@@ -19,7 +19,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
-from ponyreload.generations import MARK, Generation, active, entered, entered_generation
+from ponyreload.generations import (
+    MARK,
+    Generation,
+    active,
+    calling_names,
+    entered,
+    entered_generation,
+    generation_of,
+    note_import,
+)
 from ponyreload.modules import MAIN, Modules, note_missing, plain_import, plain_reload
 from ponyreload.routed import RoutedModule, name_of
 
@@ -77,7 +86,7 @@ class ImportHooks:
         level: int = 0,
     ) -> Any:
         """What `builtins.__import__` is while autoreload is on."""
-        generation = None if globals is None else globals.get(MARK)
+        generation: Generation | None = None if globals is None else globals.get(MARK)
         if generation is None or globals is None:
             if name in self._modules.routed and not level:
                 # Before 3.12 the interpreter swallows an error in `__spec__`, so a system module that imports a
@@ -89,6 +98,9 @@ class ImportHooks:
 
         # The usual case, a module that is there: no context, no locks.
         full = name if not level else _absolute_name(name, globals, level)
+        if generation.imports is not None:
+            generation = generation_of(globals) or generation
+            self._note_imports(globals, full, fromlist)
         modules = generation.modules
         module = modules.get(full)
         if module is not None:
@@ -107,6 +119,15 @@ class ImportHooks:
             return self._import_for(generation, full, name, globals, locals, fromlist, level)
         with entered(generation):
             return self._import_for(generation, full, name, globals, locals, fromlist, level)
+
+    @staticmethod
+    def _note_imports(globals: Mapping[str, Any], name: str, fromlist: Sequence[str] | None) -> None:
+        note_import(name, globals)
+        for attribute in fromlist or ():
+            note_import(f"{name}.{attribute}", globals)  # it may be a module
+        while not fromlist and "." in name:
+            name = name.rpartition(".")[0]  # ``import shop.cart`` gives the package
+            note_import(name, globals)
 
     def _import_for(
         self,
@@ -152,12 +173,14 @@ class ImportHooks:
         frame = sys._getframe(1)
         if frame.f_globals.get("__name__") == "importlib" and frame.f_back is not None:
             frame = frame.f_back
-        lexical = frame.f_globals.get(MARK)
+        lexical = generation_of(frame.f_globals)
         generation = lexical or active()
         if generation is None:
             return _plain_import_by_name(name, package, level)
         with entered(generation):
             full = name if not level else importlib.util.resolve_name("." * level + name, package)
+            if generation.imports is not None:
+                self._note_imports(calling_names() or {}, full, ())
             self._load_along(generation, full)
             module = _plain_import_by_name(name, package, level)
             return module if lexical is None else self._modules.real(generation, module)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from types import FunctionType, MethodType, ModuleType
 from typing import Any, TypeVar
 
-from ponyreload.generations import Generation, active, made_for_process, published
+from ponyreload.generations import Generation, active, bind, calling_names, made_for_process, published
 from ponyreload.reporting import say
 
 __all__ = ["begin_in_child", "is_kept", "keep", "kept_objects", "let_go", "let_go_of_all", "lock"]
@@ -53,6 +53,7 @@ def keep(name: str, factory: Callable[[], T], *, close: bool = False, migrate: C
         if not callable(function) and not (function is None and what == "migrate="):
             raise TypeError(f"keep({name!r}): {what} has to be callable, not {function!r}")
     generation = active()
+    bind(calling_names())
     key = _key(generation)
     kept = _table.get(name)
     if kept is None or key not in kept.objects:

@@ -18,6 +18,7 @@ from ponyreload import marking
 from ponyreload.generations import MARK, Generation, Run, entered, entered_generation
 from ponyreload.isolation import is_library, library_code, tell_of_known, tell_of_mixed
 from ponyreload.routed import RoutedModule, name_of
+from ponyreload.sharing import give_children
 from ponyreload.sources import Sources
 from ponyreload.specs import Specs
 
@@ -148,6 +149,8 @@ class Modules:
                 note_missing(generation, name, path)
                 raise ModuleNotFoundError(f"No module named {name!r}", name=name)
             module = importlib.util.module_from_spec(spec)
+            if generation.shared:
+                give_children(generation, name, module)
             standing = sys.modules.get(name)
             try:
                 self._execute(generation, name, module, spec)
@@ -266,7 +269,8 @@ class Modules:
         """Make a module an attribute of its package, as the import system does."""
         package = self.look(generation, parent)
         if package is not None:
-            setattr(package, child, module)
+            # A package that several generations share has for each the child of its own.
+            setattr(package, child, self.routed[f"{parent}.{child}"] if parent in generation.shared else module)
         elif parent in sys.modules:
             routed = self.routed.get(f"{parent}.{child}")
             setattr(sys.modules[parent], child, module if routed is None else routed)

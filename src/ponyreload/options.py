@@ -14,6 +14,8 @@ __all__ = ["DRAIN_SECONDS", "Options"]
 
 # A request that holds a superseded generation for longer is named in the log.
 DRAIN_SECONDS = 30.0
+# What a reload loads anew: all user modules, or those that the edit affects.
+SCOPES = ("all", "affected")
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class Options:
         extra_files: Absolute paths and globs whose changed contents also fire a reload.
         poll_seconds: Look at the files every so many seconds instead of waiting for events; None: decide by itself.
         drain_seconds: Name the requests that hold a superseded generation for longer; None: `DRAIN_SECONDS`.
+        scope: What a reload loads anew, "all" user modules or the "affected" ones; None: all.
         isolate: Those of the names that only `isolate=` has: libraries, which are not watched.
     """
 
@@ -33,6 +36,7 @@ class Options:
     poll_seconds: float | None = None
     drain_seconds: float | None = None
     isolate: tuple[str, ...] = ()
+    scope: str | None = None
 
     @classmethod
     def checked(
@@ -43,6 +47,7 @@ class Options:
         poll_seconds: float | None,
         drain_seconds: float | None,
         isolate: Iterable[str],
+        scope: str | None,
     ) -> Options:
         """Make options of what the user gave.
 
@@ -57,13 +62,15 @@ class Options:
                 raise TypeError(f"extra_files= takes paths and globs (str or os.PathLike), not {file!r}")
         _check_seconds("poll_seconds", poll_seconds, 0.01, "None for events of the files")
         _check_seconds("drain_seconds", drain_seconds, 0.0, f"None for {DRAIN_SECONDS:g}")
+        if scope not in (None, *SCOPES):
+            raise ValueError(f"scope= takes {' or '.join(map(repr, SCOPES))}, not {scope!r}")
         libraries = _names("isolate", isolate, "django", "lib.registry")
         for name in libraries:
             reason = refusal(name)
             if reason is not None:
                 raise ValueError(f"isolate= cannot take {name!r}: {reason}")
         paths = tuple(os.path.abspath(file) for file in files)
-        return cls(names, paths, poll_seconds, drain_seconds).joined(cls(libraries, isolate=libraries))
+        return cls(names, paths, poll_seconds, drain_seconds, scope=scope).joined(cls(libraries, isolate=libraries))
 
     def joined(self, other: Options) -> Options:
         """Return what both say together; of two numbers of seconds, the later one said."""
@@ -74,6 +81,7 @@ class Options:
             self.poll_seconds if other.poll_seconds is None else other.poll_seconds,
             self.drain_seconds if other.drain_seconds is None else other.drain_seconds,
             tuple(name for name in dict.fromkeys(self.isolate + other.isolate) if name not in included),
+            self.scope if other.scope is None else other.scope,
         )
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Any, Protocol
 
-from ponyreload.generations import Generation, active
+from ponyreload.generations import Generation, active, calling_names, note_import
 
 __all__ = ["RoutedModule", "name_of"]
 
@@ -55,6 +55,8 @@ class RoutedModule(ModuleType):
         if attribute in DESCRIPTIVE:
             module = modules.look(generation, name)
             return super().__getattribute__(attribute) if module is None else getattr(module, attribute)
+        if generation.imports is not None:
+            note_import(name, calling_names())
         try:
             module = modules.load(generation, name)
         except ModuleNotFoundError as error:

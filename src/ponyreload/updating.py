@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from ponyreload import sharing
 from ponyreload.adoption import find_unreadable
 from ponyreload.collecting import Collector, few_collections
 from ponyreload.errors import Abandoned, LoadError
@@ -211,6 +212,7 @@ class Updater:
     def _bring_up_to_date(self, force: bool) -> None:
         """Load and publish until what serves is what the files say, or say why that cannot be."""
         pause = 0.005
+        is_whole = False
         changed: set[str] = set()
         while not self.is_stopping:
             self._looked()
@@ -223,13 +225,17 @@ class Updater:
                 continue  # it had been truncated, and is written now
             started = time.monotonic()
             with few_collections():
-                load, error = self._try(changed)
-            if error is None and load.done and not self._is_overtaken(load.generation):
+                load, error = self._try(changed, not force and not is_whole)
+            is_sound = sharing.is_sound(serving, load.generation)
+            if error is None and load.done and is_sound and not self._is_overtaken(load.generation):
                 error = self._publish(load, changed, started)
                 if error is None:
                     self._give_way()
                     break
             self._discard(load)
+            if not is_sound or (error is not None and load.generation.shared):
+                is_whole = True  # it may be the fault of what was taken over
+                continue
             if isinstance(error, Abandoned):
                 continue  # for a fork; nothing is wrong with it
             if error is not None and not self._changes_within(QUIET_SECONDS):
@@ -268,10 +274,10 @@ class Updater:
 
     # -- loading ---------------------------------------------------------------------------------------------
 
-    def _try(self, changed: set[str]) -> tuple[Load, BaseException | None]:
+    def _try(self, changed: set[str], may_share: bool) -> tuple[Load, BaseException | None]:
         """Load a generation; return it with what went wrong, if something did. One that was overtaken is not done."""
         broken = self._files.compile(changed, self._reloader.serving)
-        load = self._load(hooks=not broken)
+        load = self._load(changed if may_share else None, hooks=not broken)
         if broken and load.done and load.error is None:
             # What has run all the same was mended in the meantime.
             broken = {file: error for file, error in broken.items() if file not in load.generation.sources}
@@ -279,15 +285,23 @@ class Updater:
                 return load, next(iter(broken.values()))
             # A file that does not compile, and is not imported any more, does not matter; but the hooks are due.
             self._discard(load)
-            load = self._load(hooks=True)
+            load = self._load(changed if may_share else None, hooks=True)
         return load, load.error
 
-    def _load(self, hooks: bool) -> Load:
-        """Run one load until it is done or newer contents have overtaken it."""
+    def _load(self, changed: set[str] | None, hooks: bool) -> Load:
+        """Run one load until it is done or newer contents have overtaken it.
+
+        Args:
+            changed: Files that have; None to load all modules anew, whatever has changed.
+            hooks: Whether to call what is to be called when a reload fires.
+        """
         serving = self._reloader.serving
         importlib.invalidate_caches()
+        generation = self._reloader.begin()
+        if self._files.options.scope == "affected":
+            self._share(serving, generation, changed)
         load = Load(
-            self._reloader.begin(),
+            generation,
             self._entries_of(serving),
             MAIN in serving.modules,
             self._modules,
@@ -310,6 +324,15 @@ class Updater:
                 number = load.generation.number
                 say(f"generation {number} is still loading after {seconds:.0f} s: {load.where()}", logging.WARNING)
                 notice += seconds
+
+    def _share(self, serving: Generation, new: Generation, changed: set[str] | None) -> None:
+        """Have a generation that is to be loaded take over what need not be loaded anew."""
+        new.imports = {}
+        names = None if changed is None else self._files.changed_modules(serving, changed)
+        if names is not None:
+            affected = sharing.find_affected(serving, [MAIN, *self._reloader.entries, *names])
+            if affected is not None:
+                sharing.share(serving, new, affected, self._modules.routed)
 
     def _entries_of(self, serving: Generation) -> list[str]:
         """Return the modules that a load is to import, besides the main script, which imports what it needs."""

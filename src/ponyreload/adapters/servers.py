@@ -8,7 +8,7 @@ import threading
 from typing import Any, NamedTuple
 
 from ponyreload.errors import Abandoned
-from ponyreload.generations import Generation, calling, entered_generation, owner_of
+from ponyreload.generations import Generation, bind, calling, calling_names, entered_generation, owner_of
 from ponyreload.loading import load_of_this_thread
 from ponyreload.middleware import Slot, place_of
 from ponyreload.reloader import Reloader
@@ -116,6 +116,7 @@ class Servers:
 
 def maker_of_this() -> Generation | None:
     """Return the generation whose code makes or starts a server in this thread; None if that is no user code."""
+    bind(calling_names())
     return entered_generation() or calling()
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from types import BuiltinMethodType, FunctionType, MethodType
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from ponyreload.generations import MARK, Generation, is_for_process
+from ponyreload.generations import MARK, Generation, bind, generation_of, is_for_process
 from ponyreload.marking import is_named_by
 
 __all__ = [
@@ -63,7 +63,7 @@ def maker(*through: str) -> Maker | None:
         frame = frame.f_back
         names = frame.f_globals
         if MARK in names:
-            return None if is_for_process() else Maker(names[MARK], str(names.get("__name__")))
+            return None if is_for_process() else _maker(names)
         name = names.get("__name__")
         if names is not asking and not (isinstance(name, str) and is_named_by(name, through)):
             return None
@@ -73,7 +73,12 @@ def maker(*through: str) -> Maker | None:
 def maker_of(call: Any) -> Maker | None:
     """Return the user code that runs when *call* is called, or None if that is other code or nothing can be called."""
     names = names_of_call(call)
-    return None if names is None else Maker(names[MARK], str(names.get("__name__")))
+    return None if names is None else _maker(names)
+
+
+def _maker(names: dict[str, Any]) -> Maker:
+    bind(names)
+    return Maker(generation_of(names) or names[MARK], str(names.get("__name__")))
 
 
 def owner_of_call(thing: Any) -> Generation | None:

@@ -11,7 +11,16 @@ from types import FunctionType, MethodType
 from typing import Any
 from weakref import WeakSet
 
-from ponyreload.generations import MARK, Generation, calling, entered_generation, is_for_process
+from ponyreload.generations import (
+    MARK,
+    Generation,
+    bind,
+    calling,
+    calling_names,
+    entered_generation,
+    generation_of,
+    is_for_process,
+)
 from ponyreload.ownership.leftovers import Leftovers, runs_server
 from ponyreload.ownership.makers import Belongings, Maker, names_of_call
 from ponyreload.patches import Patches
@@ -65,7 +74,8 @@ class Threads:
         names = _names_of_thread(thread, _names_of_function) or caller
         name = str(names.get("__name__"))
         if MARK in names:
-            by = Maker(names[MARK], name)
+            bind(names)
+            by = Maker(generation_of(names) or names[MARK], name)
             self._own.add(by, thread)
             # In this order: `cancel_timers` does it the other way round, so no timer is missed by both.
             if isinstance(thread, threading.Timer) and by.generation in self._over:
@@ -73,6 +83,7 @@ class Threads:
         elif not name.startswith("ponyreload."):
             user = entered_generation() or calling()
             if user is not None:
+                bind(calling_names())
                 self._of_libraries.add(Maker(user, None), thread)
 
     def cancel_timers(self, generation: Generation) -> None:

@@ -1,0 +1,91 @@
+"""Sharing: with ``scope="affected"``, a generation takes over the modules that an edit cannot have changed.
+
+These modules are the same objects in both generations, with one namespace each. So that this is sound, a module is
+taken over only if it
+
+- has not changed, and has not imported or looked up, directly or not, one that is loaded anew, and
+- has nothing registered with its generation: hooks, threads, what it keeps, servers, contents for each generation.
+
+Code of a shared module that imports late gets the modules of the request it runs in (`generation_of`). A shared package
+has routed modules for those of its children that are not shared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from types import ModuleType
+from typing import Any
+
+from ponyreload.generations import MARK, Generation
+
+__all__ = ["find_affected", "give_children", "is_sound", "share", "take_over"]
+
+
+def find_affected(serving: Generation, roots: Iterable[str]) -> set[str] | None:
+    """Return the names of the modules of *serving* that are to be loaded anew; None for all of them.
+
+    Args:
+        serving: The generation whose modules are to be taken over.
+        roots: Names of the modules that are loaded anew in any case.
+    """
+    if serving.imports is None:
+        return None  # Python itself has imported these, before anybody took note
+    importers: dict[str, list[str]] = {}
+    for importer, names in list(serving.imports.items()):
+        for name in list(names):
+            importers.setdefault(name, []).append(importer)
+    # One that has put another object in its place, or was loaded in a way of its own, cannot be marked.
+    own = {name for name, module in serving.modules.items() if getattr(module, "__dict__", {}).get(MARK) is not serving}
+    affected: set[str] = set()
+    todo = [*roots, *serving.bound, *own, *(serving.modules.keys() - serving.files.keys())]
+    while todo:
+        name = todo.pop()
+        if name not in affected:
+            affected.add(name)
+            todo += importers.get(name, ())
+    return affected
+
+
+def share(serving: Generation, new: Generation, affected: Collection[str], routed: dict[str, Any]) -> None:
+    """Have *new*, which is to be loaded, take over the modules of *serving* that are not affected.
+
+    Args:
+        serving, new: The generations.
+        affected: Names of the modules that *new* loads itself.
+        routed: What stands for each module in `sys.modules`.
+    """
+    new.shared = frozenset(serving.modules.keys() - affected)
+    serving.shares = new.shares = bool(new.shared)
+    new.modules = {name: serving.modules[name] for name in new.shared}
+    new.files = {name: serving.files[name] for name in new.shared}
+    new.sources = {file: serving.sources[file] for file in new.files.values()}
+    new.missing = set(serving.missing)
+    assert serving.imports is not None
+    # The same sets in both: what a request of the older one imports late, the newer one knows of.
+    new.imports = {name: serving.imports.setdefault(name, set()) for name in new.shared}
+    for name in affected:
+        parent, _, child = name.rpartition(".")
+        if parent in new.shared and child in vars(new.modules[parent]) and name in routed:
+            setattr(new.modules[parent], child, routed[name])
+
+
+def give_children(generation: Generation, name: str, package: ModuleType) -> None:
+    """Give a package that is loaded anew those of its children that are shared, as importing them would have."""
+    for child in generation.shared:
+        if child.startswith(f"{name}.") and "." not in child[len(name) + 1 :]:
+            setattr(package, child[len(name) + 1 :], generation.modules[child])
+
+
+def is_sound(serving: Generation, new: Generation) -> bool:
+    """Tell whether what *new* has taken over still may be: no such module has registered or imported more since."""
+    if not new.shared:
+        return True
+    own = new.modules.keys() - new.shared
+    imports = new.imports or {}
+    return not serving.bound & new.shared and all(own.isdisjoint(imports[name]) for name in new.shared)
+
+
+def take_over(generation: Generation) -> None:
+    """Mark what *generation* shares as its own; the one before goes."""
+    for name in generation.shared:
+        vars(generation.modules[name])[MARK] = generation
