@@ -33,7 +33,7 @@ def test_the_same_bytes_reload_nothing(project, touch):
         request(app.application)
         looks = []
         changes = app.reloader._files.changes
-        app.reloader._files.changes = lambda serving: (looks.append(1), changes(serving))[1]
+        app.reloader._files.changes = lambda *args: (looks.append(1), changes(*args))[1]
         {touch}
         project.edit("done.py", "a file that fires an event, so that there is something to wait for")
         until(lambda: looks)
@@ -157,7 +157,7 @@ import sys
         first = request(app.application)
         loads = []
         load = app.reloader._updater._load
-        app.reloader._updater._load = lambda hooks: (loads.append(1), load(hooks))[1]
+        app.reloader._updater._load = lambda *args, **options: (loads.append(1), load(*args, **options))[1]
         for number in range({count}):
             project.edit(f"shop/m{{number}}.py", "from ponyreload import *\\nX = 2\\n")
         until(lambda: request(app.application) == "{{2}}")

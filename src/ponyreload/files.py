@@ -50,10 +50,14 @@ class Files:
         self.options = Options()
         self._sources = sources
         self._tried: State = {}
+        # Files that have changed since what serves was loaded.
+        self._unserved: set[str] = set()
         self._failed: Attempt | None = None
         # Extra files that were there at the last look, and the contents of those that what serves was loaded with.
         self._extra: set[str] = set()
         self._served_extra: State = {}
+        # The folders that the last ones were, and what they depended on.
+        self._folders: tuple[tuple[object, ...], dict[str, bool]] | None = None
         # The project's files that are no user modules:  "/site/conf.py" -> ("conf", digest)
         self._strangers: dict[str, tuple[str, object]] = {}
 
@@ -86,18 +90,38 @@ class Files:
 
     # -- comparing -------------------------------------------------------------------------------------------
 
-    def changes(self, serving: Generation) -> set[str]:
-        """Return the files whose contents differ from those last tried; from now on these count as tried."""
+    def changes(self, serving: Generation, paths: set[str] | None = None) -> set[str]:
+        """Return the files whose contents differ from those last tried; from now on these count as tried.
+
+        Args:
+            serving: The generation that serves.
+            paths: The only files to look at, if they are all known; None for all.
+        """
+        if paths is not None and paths <= serving.sources.keys():
+            state = self._sources.digests(paths)
+            changed = self._difference(state, self._known(serving, paths))
+            self._tried |= state
+            self._unserved |= changed
+            return changed
         state = self._state(serving, self._failed)
         changed = self._difference(state, _digests(serving) | self._tried)
         # An extra file that is there no more has changed too; not so a module that is imported no more.
         changed |= self._extra - state.keys()
         self._extra = self.options.find_extra_files()
         self._tried = state
+        self._unserved |= changed
         return changed
 
-    def differ(self, serving: Generation, loading: Generation | None = None) -> bool:
-        """Tell whether there are contents that the last load has not seen."""
+    def _known(self, serving: Generation, paths: set[str]) -> State:
+        return {path: self._tried.get(path, serving.sources[path].digest) for path in paths}
+
+    def differ(self, serving: Generation, loading: Generation | None = None, paths: set[str] | None = None) -> bool:
+        """Tell whether there are contents that the last load has not seen; *paths* as for `changes`."""
+        if paths is not None and paths <= serving.sources.keys():
+            known = self._known(serving, paths)
+            read = {} if loading is None else loading.sources
+            known |= {path: read[path].digest for path in paths & read.keys()}
+            return bool(self._difference(self._sources.digests(paths), known))
         known = _digests(serving) | self._tried
         if loading is not None:
             known |= _digests(loading)
@@ -108,12 +132,10 @@ class Files:
 
         None if something else has changed too: a file that any module may have read, or one where none was.
         """
-        sources = serving.sources
-        known = sources.keys() | (self._failed.sources.keys() | self._failed.missing if self._failed else set())
-        if not known >= set(changed):
+        of_failed = self._failed.sources.keys() | self._failed.missing if self._failed else set()
+        if any(file not in serving.sources and file not in of_failed for file in changed):
             return None
-        differ = {file for file in sources if self._tried.get(file) != sources[file].digest}
-        return {name for name, file in _named_files(serving) if file in differ}
+        return {name for name, file in _named_files(serving) if file in self._unserved}
 
     def are_as_served(self, serving: Generation) -> bool:
         """Tell whether the files hold again just what *serving* was loaded from."""
@@ -172,6 +194,7 @@ class Files:
     def served(self, generation: Generation) -> None:
         """Note that a generation is published."""
         self._failed = None
+        self._unserved.clear()
         self._served_extra = {file: self._tried.get(file) for file in self._extra}
         self._note(generation)
 
@@ -181,11 +204,16 @@ class Files:
         self._note(generation)
 
     def _note(self, generation: Generation) -> None:
-        self._tried |= _digests(generation)
+        # What it has taken over counts as tried since it was loaded.
+        own = generation.files.keys() - generation.shared
+        files = [generation.files[name] for name in own]
+        sources = generation.sources
+        self._tried |= {file: sources[file].digest for file in (files if generation.shared else sources)}
 
     def begin_in_child(self, serving: Generation) -> None:
         """Begin anew in a forked process: only what serves counts as tried, as a load of the parent is not here."""
         self._failed = None
+        self._unserved.clear()
         self._tried = _digests(serving) | self._served_extra
         self._extra = set(self._served_extra)
 
@@ -235,10 +263,14 @@ class Files:
 
     def folders(self, serving: Generation) -> dict[str, bool]:
         """Return the folders to watch, and whether the folders below each count too."""
+        extent = self._extent(serving)
+        if self._folders is not None and self._folders[0] == extent:
+            return self._folders[1]
+        has_links = False
         folders: dict[str, bool] = {}
         real = functools.cache(os.path.realpath)  # many files share a folder
         for name, file in _named_files(serving, self._failed):
-            _add_folders(folders, name, file, real)
+            has_links |= _add_folders(folders, name, file, real)
         self._find_strangers(folders, real)
         for base in serving.missing | (self._failed.missing if self._failed else set()):
             folders.setdefault(os.path.dirname(base), False)
@@ -246,13 +278,13 @@ class Files:
             folders[folder] = folders.get(folder, False) or deep
         folders = {folder: deep for folder, deep in folders.items() if os.path.isdir(folder)}
         covering = tuple(os.path.join(folder, "") for folder, deep in folders.items() if deep)
-        return {folder: deep for folder, deep in folders.items() if not folder.startswith(covering)}
+        folders = {folder: deep for folder, deep in folders.items() if not folder.startswith(covering)}
+        self._folders = None if has_links else (extent, folders)
+        return folders
 
-    def extent(self, serving: Generation) -> tuple[object, ...]:
-        """Return what `folders` depends on; while it is the same, so are these."""
-        failed = self._failed and id(self._failed)
-        loaded = len(serving.files), len(serving.missing), len(sys.modules)
-        return serving.number, *loaded, self.options, failed
+    def _extent(self, serving: Generation) -> tuple[object, ...]:
+        """Return what the folders depend on; while it is the same, and no links are among them, so are these."""
+        return serving.files.copy(), serving.missing.copy(), len(sys.modules), self.options, self._failed
 
     def _find_strangers(self, folders: dict[str, bool], real: Callable[[str], str]) -> None:
         strangers: dict[str, tuple[str, object]] = {}
@@ -279,8 +311,12 @@ def _named_files(*several: Generation | Attempt | None) -> Iterable[tuple[str, s
         yield from list(generation.files.items()) if generation else ()
 
 
-def _add_folders(folders: dict[str, bool], name: str, file: str, real: Callable[[str], str]) -> None:
-    """Add the folders of a module: all of its top-level package, and the one that this lies in."""
+def _add_folders(folders: dict[str, bool], name: str, file: str, real: Callable[[str], str]) -> bool:
+    """Add the folders of a module: all of its top-level package, and the one that this lies in.
+
+    Returns:
+        Whether a link leads to it, which may lead elsewhere later.
+    """
     own, base = os.path.split(file)
     folder = own
     depth = name.count(".") + (base.startswith("__init__."))
@@ -298,6 +334,7 @@ def _add_folders(folders: dict[str, bool], name: str, file: str, real: Callable[
             if os.path.islink(folder):
                 folders.setdefault(os.path.dirname(folder), False)
             folder = os.path.dirname(folder)
+    return target != own
 
 
 def _may_have_run_other_bytes(file: str) -> bool:

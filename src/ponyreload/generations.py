@@ -6,7 +6,7 @@ import functools
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import FunctionType, MethodType, ModuleType
@@ -35,7 +35,7 @@ __all__ = [
     "entered_generation",
     "generation_of",
     "is_on",
-    "note_import",
+    "note_imports",
     "owner_of",
     "publish",
     "published",
@@ -89,6 +89,7 @@ class Generation:
         event_loop: The asyncio loop that its loading thread was given.
         shared: Names of the modules that it took over from the generation before, with ``scope="affected"``.
         imports: What each module has imported or looked up, where that is recorded:  "shop.api" -> {"shop", "os"}
+        importers: The same the other way round, when it has been worked out:  "shop" -> {"shop.api"}
         bound: Names of the modules that have something registered with this generation; they cannot be taken over.
         shares: Whether another generation may have some of its modules too.
     """
@@ -113,6 +114,7 @@ class Generation:
         self.event_loop: AbstractEventLoop | None = None
         self.shared: frozenset[str] = frozenset()
         self.imports: dict[str, set[str]] | None = None
+        self.importers: dict[str, set[str]] | None = None
         self.bound: set[str] = set()
         self.shares = False
         self.published = False
@@ -245,11 +247,17 @@ def bind(names: Mapping[str, Any] | None) -> None:
         generation.bound.add(str(names.get("__name__")))
 
 
-def note_import(name: str, names: Mapping[str, Any] | None) -> None:
-    """Note that code with these globals has got hold of module *name*, where that is recorded."""
+def note_imports(modules: Iterable[str], names: Mapping[str, Any] | None) -> None:
+    """Note that code with these globals has got hold of modules, where that is recorded."""
     generation = None if names is None else generation_of(names)
     if generation is not None and generation.imports is not None and names is not None:
-        generation.imports.setdefault(str(names.get("__name__")), set()).add(name)
+        importer = str(names.get("__name__"))
+        noted = generation.imports.setdefault(importer, set())
+        for name in modules:
+            if name not in noted:
+                noted.add(name)
+                if generation.importers is not None:
+                    generation.importers.setdefault(name, set()).add(importer)
 
 
 def active() -> Generation | None:

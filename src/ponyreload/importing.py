@@ -27,7 +27,7 @@ from ponyreload.generations import (
     entered,
     entered_generation,
     generation_of,
-    note_import,
+    note_imports,
 )
 from ponyreload.modules import MAIN, Modules, note_missing, plain_import, plain_reload
 from ponyreload.routed import RoutedModule, name_of
@@ -100,7 +100,7 @@ class ImportHooks:
         full = name if not level else _absolute_name(name, globals, level)
         if generation.imports is not None:
             generation = generation_of(globals) or generation
-            self._note_imports(globals, full, fromlist)
+            note_imports(_named(full, fromlist), globals)
         modules = generation.modules
         module = modules.get(full)
         if module is not None:
@@ -119,15 +119,6 @@ class ImportHooks:
             return self._import_for(generation, full, name, globals, locals, fromlist, level)
         with entered(generation):
             return self._import_for(generation, full, name, globals, locals, fromlist, level)
-
-    @staticmethod
-    def _note_imports(globals: Mapping[str, Any], name: str, fromlist: Sequence[str] | None) -> None:
-        note_import(name, globals)
-        for attribute in fromlist or ():
-            note_import(f"{name}.{attribute}", globals)  # it may be a module
-        while not fromlist and "." in name:
-            name = name.rpartition(".")[0]  # ``import shop.cart`` gives the package
-            note_import(name, globals)
 
     def _import_for(
         self,
@@ -180,7 +171,7 @@ class ImportHooks:
         with entered(generation):
             full = name if not level else importlib.util.resolve_name("." * level + name, package)
             if generation.imports is not None:
-                self._note_imports(calling_names() or {}, full, ())
+                note_imports(_named(full), calling_names())
             self._load_along(generation, full)
             module = _plain_import_by_name(name, package, level)
             return module if lexical is None else self._modules.real(generation, module)
@@ -318,6 +309,17 @@ class NotifyingLoader:
 def _has_all(module: Any, fromlist: Iterable[str]) -> bool:
     """Tell whether a module has what is to be taken from it, so that nothing has to be imported for that."""
     return all(map(getattr(module, "__dict__", {}).__contains__, fromlist))
+
+
+def _named(name: str, fromlist: Sequence[str] | None = ()) -> list[str]:
+    """Return the modules that an import statement names, and those that it may name."""
+    if fromlist:
+        return [name, *(f"{name}.{attribute}" for attribute in fromlist)]
+    named = [name]
+    while "." in name:
+        name = name.rpartition(".")[0]  # ``import shop.cart`` gives the package
+        named.append(name)
+    return named
 
 
 def _is_package(name: str, module: Any) -> bool:

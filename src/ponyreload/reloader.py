@@ -33,7 +33,6 @@ from ponyreload.ownership.owned import Owned
 from ponyreload.reporting import say
 from ponyreload.retention import Retained
 from ponyreload.routed import RoutedModule
-from ponyreload.sharing import take_over
 from ponyreload.sources import Sources
 from ponyreload.updating import Updater
 
@@ -342,7 +341,6 @@ class Reloader:
             slot.check(generation)
         # From here on nothing can fail.
         self._modules.sort_out(generation)
-        take_over(generation)
         before = self._current
         before.superseded_at = time.monotonic()
         # The new generation is published before the old one can retire, or a request would find neither.

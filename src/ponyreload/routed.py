@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Any, Protocol
 
-from ponyreload.generations import Generation, active, calling_names, note_import
+from ponyreload.generations import Generation, active, calling_names, note_imports
 
 __all__ = ["RoutedModule", "name_of"]
 
@@ -56,7 +56,7 @@ class RoutedModule(ModuleType):
             module = modules.look(generation, name)
             return super().__getattribute__(attribute) if module is None else getattr(module, attribute)
         if generation.imports is not None:
-            note_import(name, calling_names())
+            note_imports((name,), calling_names())
         try:
             module = modules.load(generation, name)
         except ModuleNotFoundError as error:

@@ -18,7 +18,27 @@ from typing import Any
 
 from ponyreload.generations import MARK, Generation
 
-__all__ = ["find_affected", "give_children", "is_sound", "share", "take_over"]
+__all__ = ["find_affected", "give_children", "is_sound", "prepare", "share", "take_over"]
+
+
+def prepare(serving: Generation) -> None:
+    """Work out what `find_affected` needs of a generation; it may be called ahead, when there is time."""
+    if serving.imports is None or serving.importers is not None:
+        return
+    importers: dict[str, set[str]] = {}
+    for importer, names in list(serving.imports.items()):
+        for name in list(names):
+            importers.setdefault(name, set()).add(importer)
+    # Those that have put another object in their place, or were loaded in a way of their own, cannot be marked.
+    modules = list(serving.modules.items())
+    serving.bound |= {name for name, module in modules if getattr(module, "__dict__", {}).get(MARK) is not serving}
+    serving.bound |= serving.modules.keys() - serving.files.keys()
+    serving.importers = importers
+    # What was imported since, by other threads, has not been entered there.
+    for importer, names in list(serving.imports.items()):
+        for name in list(names):
+            if importer not in importers.setdefault(name, set()):
+                importers[name].add(importer)
 
 
 def find_affected(serving: Generation, roots: Iterable[str]) -> set[str] | None:
@@ -28,21 +48,16 @@ def find_affected(serving: Generation, roots: Iterable[str]) -> set[str] | None:
         serving: The generation whose modules are to be taken over.
         roots: Names of the modules that are loaded anew in any case.
     """
-    if serving.imports is None:
+    prepare(serving)
+    if serving.importers is None:
         return None  # Python itself has imported these, before anybody took note
-    importers: dict[str, list[str]] = {}
-    for importer, names in list(serving.imports.items()):
-        for name in list(names):
-            importers.setdefault(name, []).append(importer)
-    # One that has put another object in its place, or was loaded in a way of its own, cannot be marked.
-    own = {name for name, module in serving.modules.items() if getattr(module, "__dict__", {}).get(MARK) is not serving}
     affected: set[str] = set()
-    todo = [*roots, *serving.bound, *own, *(serving.modules.keys() - serving.files.keys())]
+    todo = [*roots, *serving.bound]
     while todo:
         name = todo.pop()
         if name not in affected:
             affected.add(name)
-            todo += importers.get(name, ())
+            todo += serving.importers.get(name, ())
     return affected
 
 
@@ -54,15 +69,19 @@ def share(serving: Generation, new: Generation, affected: Collection[str], route
         affected: Names of the modules that *new* loads itself.
         routed: What stands for each module in `sys.modules`.
     """
-    new.shared = frozenset(serving.modules.keys() - affected)
+    own = serving.modules.keys() & affected
+    new.modules, new.files, new.sources = serving.modules.copy(), serving.files.copy(), serving.sources.copy()
+    for name in own:
+        del new.modules[name]
+        new.sources.pop(new.files.pop(name, ""), None)
+    new.shared = frozenset(new.modules)
     serving.shares = new.shares = bool(new.shared)
-    new.modules = {name: serving.modules[name] for name in new.shared}
-    new.files = {name: serving.files[name] for name in new.shared}
-    new.sources = {file: serving.sources[file] for file in new.files.values()}
     new.missing = set(serving.missing)
     assert serving.imports is not None
     # The same sets in both: what a request of the older one imports late, the newer one knows of.
-    new.imports = {name: serving.imports.setdefault(name, set()) for name in new.shared}
+    for name in new.shared - serving.imports.keys():
+        serving.imports[name] = set()
+    new.imports = {name: names for name, names in serving.imports.items() if name in new.shared}
     for name in affected:
         parent, _, child = name.rpartition(".")
         if parent in new.shared and child in vars(new.modules[parent]) and name in routed:
@@ -78,11 +97,9 @@ def give_children(generation: Generation, name: str, package: ModuleType) -> Non
 
 def is_sound(serving: Generation, new: Generation) -> bool:
     """Tell whether what *new* has taken over still may be: no such module has registered or imported more since."""
-    if not new.shared:
-        return True
     own = new.modules.keys() - new.shared
-    imports = new.imports or {}
-    return not serving.bound & new.shared and all(own.isdisjoint(imports[name]) for name in new.shared)
+    importers = serving.importers or {}
+    return serving.bound.isdisjoint(new.shared) and all(new.shared.isdisjoint(importers.get(name, ())) for name in own)
 
 
 def take_over(generation: Generation) -> None:

@@ -40,6 +40,8 @@ LONG_LOAD_SECONDS = 2.0
 POLL_SECONDS = 1.0
 # Modules that are compiled ahead at a time: taking over their code holds the interpreter for a millisecond or two.
 PART = 100
+# When a look at those files that there was news of is followed by one at all of them.
+LOOK_AGAIN_SECONDS = 0.05
 # What is due after a publish, to watch new folders and retire the generation before, competes with requests for the
 # interpreter; so it waits for so long.
 GIVE_WAY_SECONDS = 0.02
@@ -70,9 +72,10 @@ class Updater:
         self.is_started = False
         self.is_stopping = False
         self._look_at: float | None = None  # when to look at the files next, on the monotonic clock
+        self._paths: set[str] | None = None  # those that there was news of since the last look; None for all
         self._collector = Collector()
         self._polling: float | None = None  # seconds between looks, where events do not arrive
-        self._extent: tuple[object, ...] = ()  # what there was to be watched at the last time
+        self._folders: dict[str, bool] = {}  # what there was to be watched at the last time
         self._asked = 0  # how many calls of `ask` there were, and up to which they are answered
         self._answered = 0
         self._told_of: set[str] = set()  # marked modules that have no source file
@@ -120,10 +123,19 @@ class Updater:
             self._thread.join()
         self._watcher.stop()
 
-    def touch(self, delay: float) -> None:
-        """Have the files looked at in *delay* seconds, or sooner if that was asked for already."""
+    def touch(self, delay: float, path: str | None = None) -> None:
+        """Have the files looked at in *delay* seconds, or sooner if that was asked for already.
+
+        Args:
+            delay: Seconds.
+            path: The only one that there is news of; None for all.
+        """
         due = time.monotonic() + delay
         with self._news:
+            if path is None:
+                self._paths = None
+            elif self._paths is not None:
+                self._paths.add(path)
             if self._look_at is None or due < self._look_at:
                 self._look_at = due
                 self._news.notify_all()
@@ -215,10 +227,12 @@ class Updater:
         is_whole = False
         changed: set[str] = set()
         while not self.is_stopping:
-            self._looked()
+            paths = self._looked()
             self._tell_of_strangers()
             serving = self._reloader.serving
-            changed |= self._files.changes(serving)
+            changed |= self._files.changes(serving, paths)
+            if paths is not None:
+                self.touch(LOOK_AGAIN_SECONDS)
             if not force and (not changed or self._is_back(serving)):
                 break
             if self._files.any_is_empty(changed) and self._changes_within(QUIET_SECONDS):
@@ -231,6 +245,8 @@ class Updater:
                 error = self._publish(load, changed, started)
                 if error is None:
                     self._give_way()
+                    sharing.take_over(load.generation)  # before the older one can retire
+                    sharing.prepare(load.generation)
                     break
             self._discard(load)
             if not is_sound or (error is not None and load.generation.shared):
@@ -389,18 +405,24 @@ class Updater:
 
     # -- looking ---------------------------------------------------------------------------------------------
 
-    def _looked(self) -> None:
-        """Note that the files are looked at now."""
+    def _looked(self) -> set[str] | None:
+        """Note that the files are looked at now; return which ones need be, None for all.
+
+        To look at those alone that there is news of, and at all of them afterwards, pays where a reload takes less than
+        a look.
+        """
         with self._news:
             self._look_at = None if self._polling is None else time.monotonic() + self._polling
+            paths, self._paths = self._paths, None if self._polling is not None else set()
+        return paths if self._reloader.serving.imports is not None else None
 
     def _has_changes(self, loading: Generation | None = None) -> bool:
         """Look, if it is time, whether there are changes that the last load has not seen; they stay to be seen."""
         with self._news:
             if not _is_due(self._look_at):
                 return False
-            self._looked()  # before the look, or an event that comes during it is lost
-        if not self._files.differ(self._reloader.serving, loading):
+            paths = self._looked()  # before the look, or an event that comes during it is lost
+        if not self._files.differ(self._reloader.serving, loading, paths):
             return False
         self.touch(0)
         return True
@@ -431,12 +453,11 @@ class Updater:
 
     def _watch(self) -> None:
         """Watch the folders of what serves, and of what failed to."""
-        extent = self._files.extent(self._reloader.serving)
-        if self._polling is not None and extent == self._extent:
+        before, folders = self._folders, self._files.folders(self._reloader.serving)
+        if self._polling is not None and folders is before:
             return  # each look comes by here
-        self._extent = extent
+        self._folders = folders
         self._tell_of_unreadable()
-        folders = self._files.folders(self._reloader.serving)
         self._polling = self._files.options.poll_seconds
         if self._polling is None and not (self._may_watch and all(map(events_arrive, folders))):
             self._polling = POLL_SECONDS
