@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from projects import HERE
 
 EXAMPLES = 120
 
 
-def test_the_loader_equals_a_fresh_interpreter(project):
-    project({}).run(str(HERE / "machine.py"), str(EXAMPLES), timeout=200, PYTHONWARNINGS="ignore")
+@pytest.mark.parametrize("scope", ["all", "affected"])
+def test_the_loader_equals_a_fresh_interpreter(project, scope):
+    project({}).run(str(HERE / "machine.py"), str(EXAMPLES), scope, timeout=200, PYTHONWARNINGS="ignore")

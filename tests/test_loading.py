@@ -135,7 +135,7 @@ def test_a_half_typed_save_that_is_mended_at_once_shows_no_error(project):
         request(app.application)
         tried = []
         load = app.reloader._updater._load
-        app.reloader._updater._load = lambda hooks: (tried.append(hooks), load(hooks))[1]
+        app.reloader._updater._load = lambda changed, hooks: (tried.append(hooks), load(changed, hooks))[1]
         for number in range(2, 12):
             tried.clear()
             project.edit("shop/cart.py", "from ponyreload import *\\nPRICE = = 1\\n")

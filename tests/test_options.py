@@ -40,6 +40,8 @@ WRONG_OPTIONS = {
     "isolate=(5,)": f"ValueError: {ISOLATED}5",
     "isolate=('json',)": f"ValueError: isolate= cannot take 'json': {STANDARD}",
     "isolate=('django', 'logging.handlers')": f"ValueError: isolate= cannot take 'logging.handlers': {STANDARD}",
+    "scope='some'": "ValueError: scope= takes 'all' or 'affected', not 'some'",
+    "scope=5": "ValueError: scope= takes 'all' or 'affected', not 5",
     "isolate=('ponyreload',)": "ValueError: isolate= cannot take 'ponyreload': it does the reloading",
     "isolate=('watchdog.events',)": "ValueError: isolate= cannot take 'watchdog.events': ponyreload watches the files with it",
     **{

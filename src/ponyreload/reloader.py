@@ -33,6 +33,7 @@ from ponyreload.ownership.owned import Owned
 from ponyreload.reporting import say
 from ponyreload.retention import Retained
 from ponyreload.routed import RoutedModule
+from ponyreload.sharing import take_over
 from ponyreload.sources import Sources
 from ponyreload.updating import Updater
 
@@ -348,6 +349,7 @@ class Reloader:
             self._current = generation
             self._error = None
             publish(generation)
+        take_over(generation)
         before.superseded.set()
         self._main_thread.carry_out(generation.for_main_thread)
         generation.for_main_thread.clear()

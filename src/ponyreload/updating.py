@@ -245,7 +245,6 @@ class Updater:
                 error = self._publish(load, changed, started)
                 if error is None:
                     self._give_way()
-                    sharing.take_over(load.generation)  # before the older one can retire
                     sharing.prepare(load.generation)
                     break
             self._discard(load)
