@@ -56,7 +56,7 @@ class Files:
         # Extra files that were there at the last look, and the contents of those that what serves was loaded with.
         self._extra: set[str] = set()
         self._served_extra: State = {}
-        # The folders that the last ones were, and what they depended on.
+        # The folders of the modules at the last time, and what they depended on.
         self._folders: tuple[tuple[object, ...], dict[str, bool]] | None = None
         # The project's files that are no user modules:  "/site/conf.py" -> ("conf", digest)
         self._strangers: dict[str, tuple[str, object]] = {}
@@ -263,7 +263,18 @@ class Files:
 
     def folders(self, serving: Generation) -> dict[str, bool]:
         """Return the folders to watch, and whether the folders below each count too."""
-        extent = self._extent(serving)
+        folders = self._module_folders(serving).copy()
+        for base in serving.missing | (self._failed.missing if self._failed else set()):
+            folders.setdefault(os.path.dirname(base), False)
+        for folder, deep in self.options.extra_folders().items():
+            folders[folder] = folders.get(folder, False) or deep
+        folders = {folder: deep for folder, deep in folders.items() if os.path.isdir(folder)}
+        covering = tuple(os.path.join(folder, "") for folder, deep in folders.items() if deep)
+        return {folder: deep for folder, deep in folders.items() if not folder.startswith(covering)}
+
+    def _module_folders(self, serving: Generation) -> dict[str, bool]:
+        """Return the folders of the modules; those of the last time, if nothing has changed and no link is among them."""
+        extent = serving.files.copy(), len(sys.modules), self._failed
         if self._folders is not None and self._folders[0] == extent:
             return self._folders[1]
         has_links = False
@@ -271,22 +282,12 @@ class Files:
         real = functools.cache(os.path.realpath)  # many files share a folder
         for name, file in _named_files(serving, self._failed):
             has_links |= _add_folders(folders, name, file, real)
-        self._find_strangers(folders, real)
-        for base in serving.missing | (self._failed.missing if self._failed else set()):
-            folders.setdefault(os.path.dirname(base), False)
-        for folder, deep in self.options.extra_folders().items():
-            folders[folder] = folders.get(folder, False) or deep
-        folders = {folder: deep for folder, deep in folders.items() if os.path.isdir(folder)}
-        covering = tuple(os.path.join(folder, "") for folder, deep in folders.items() if deep)
-        folders = {folder: deep for folder, deep in folders.items() if not folder.startswith(covering)}
+        has_links |= self._find_strangers(folders, real)
         self._folders = None if has_links else (extent, folders)
         return folders
 
-    def _extent(self, serving: Generation) -> tuple[object, ...]:
-        """Return what the folders depend on; while it is the same, and no links are among them, so are these."""
-        return serving.files.copy(), serving.missing.copy(), len(sys.modules), self.options, self._failed
-
-    def _find_strangers(self, folders: dict[str, bool], real: Callable[[str], str]) -> None:
+    def _find_strangers(self, folders: dict[str, bool], real: Callable[[str], str]) -> bool:
+        has_links = False
         strangers: dict[str, tuple[str, object]] = {}
         for name, module in list(sys.modules.items()):
             # `__mp_main__` is what multiprocessing calls `__main__` besides, in a process that it has spawned.
@@ -294,8 +295,9 @@ class Files:
                 file = vars(module).get("__file__")
                 if isinstance(file, str) and is_project_file(file):
                     strangers[file] = self._strangers.get(file) or (name, self._digest(file))
-                    _add_folders(folders, name, file, real)
+                    has_links |= _add_folders(folders, name, file, real)
         self._strangers = strangers
+        return has_links
 
 
 def _is_module(base: str) -> bool:

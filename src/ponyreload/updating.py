@@ -453,7 +453,7 @@ class Updater:
     def _watch(self) -> None:
         """Watch the folders of what serves, and of what failed to."""
         before, folders = self._folders, self._files.folders(self._reloader.serving)
-        if self._polling is not None and folders is before:
+        if self._polling is not None and folders == before:
             return  # each look comes by here
         self._folders = folders
         self._tell_of_unreadable()
