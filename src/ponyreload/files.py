@@ -273,7 +273,7 @@ class Files:
         return {folder: deep for folder, deep in folders.items() if not folder.startswith(covering)}
 
     def _module_folders(self, serving: Generation) -> dict[str, bool]:
-        """Return the folders of the modules; those of the last time, if nothing has changed and no link is among them."""
+        """Return the folders of the modules; as at the last time, if nothing has changed and no link is among them."""
         extent = serving.files.copy(), len(sys.modules), self._failed
         if self._folders is not None and self._folders[0] == extent:
             return self._folders[1]
