@@ -49,8 +49,9 @@ LAYERS = """
     holders.roots
     holders.objects holders.__init__
     per_generation draining watcher adapters.__init__
+    devtools.devtools
     files journal
-    options adoption
+    options adoption devtools.routes
     loading importing
     modules
     isolation
@@ -63,7 +64,7 @@ LAYERS = """
     specs
     sources
     compiling
-    compiler marking errors thread_frames adapters.platforms
+    compiler marking errors thread_frames adapters.platforms devtools.access devtools.__init__
 """
 
 

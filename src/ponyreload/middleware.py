@@ -8,6 +8,7 @@ from contextvars import Context, copy_context
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from ponyreload.devtools.access import PREFIX
 from ponyreload.generations import Generation, active, enter, entered_generation
 
 if TYPE_CHECKING:
@@ -50,6 +51,9 @@ class Slot:
         if held is not None:
             return self._app(held)(environ, start_response)
         self._is_outermost = True
+        devtools = self._reloader.devtools
+        if devtools is not None and environ.get("PATH_INFO", "").startswith(PREFIX):
+            return devtools.routes(environ, start_response)
         started = monotonic()  # for `draining`, which finds it here
         generation = self._reloader.lease()
         # What the application leaves in context variables goes with its request; the server's thread would keep it.

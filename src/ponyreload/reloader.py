@@ -15,6 +15,7 @@ from typing import Any
 from ponyreload import keeping, marking, thread_frames
 from ponyreload.adapters import ADAPTERS, LIBRARIES, Adapter, adapter_for
 from ponyreload.adoption import adopt
+from ponyreload.devtools.devtools import Devtools
 from ponyreload.draining import open_requests
 from ponyreload.errors import LoadError
 from ponyreload.files import Files
@@ -74,6 +75,9 @@ class Reloader:
         self._locks = (keeping.lock, self._modules.lock, self._lock, self._sources.lock, thread_frames.lock)
         self._retained = Retained(lambda: self.living)
         self.journal = Journal()
+        self._devtools = Devtools(self.journal)
+        # Those, unless an option keeps them from the browser.
+        self.devtools: Devtools | None = None
         self._updater = Updater(self, self._files, self._modules)
 
     def __repr__(self) -> str:
@@ -193,6 +197,9 @@ class Reloader:
         if self.is_stopped:
             return
         is_more = self._files.add(options)
+        joined = self._files.options
+        self._devtools.trust(joined.trusted_clients, joined.trusted_hosts)
+        self.devtools = None if joined.browser_refresh is False else self._devtools
         standing = sys.modules.get(name)
         if (
             standing is not None
