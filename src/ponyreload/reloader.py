@@ -152,6 +152,7 @@ class Reloader:
     def stop(self) -> None:
         """End watching and take all hooks out. The generation that serves goes on serving. Safe to call twice."""
         self._updater.stop()
+        self._devtools.stop()
         for adapter in self._adapters:
             adapter.uninstall()
         self._adapters.clear()
@@ -455,6 +456,7 @@ class Reloader:
         keeping.begin_in_child()
         self._retained.begin_in_child()
         self.journal.begin_in_child()
+        self._devtools.begin_in_child()
         self._updater = Updater(self, self._files, self._modules, is_forked=True)
         self._let_go()
 

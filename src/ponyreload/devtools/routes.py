@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ponyreload.devtools.access import PREFIX, Access, host_name
 
@@ -41,8 +41,8 @@ class Answer(NamedTuple):
     status: str = "200 OK"
 
 
-# Makes an answer to one request; it is told where the application is mounted: "" or "/shop". It changes nothing.
-Handler = Callable[[str], Answer]
+# Makes an answer to one request that was admitted. It changes nothing, and puts nothing of the request into a page.
+Handler = Callable[[dict[str, Any]], Answer]
 
 
 class Routes:
@@ -83,7 +83,7 @@ class Routes:
         handler = self._handlers.get(environ.get("PATH_INFO", "").removeprefix(PREFIX))
         if handler is None:
             return Answer(b"ponyreload has nothing at this path\n", status="404 Not Found")
-        return handler(environ.get("SCRIPT_NAME", ""))
+        return handler(environ)
 
 
 def _is_of_another_origin(environ: WSGIEnvironment) -> bool:
