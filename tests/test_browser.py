@@ -265,3 +265,59 @@ def test_ten_tabs_leave_all_threads_of_the_server_to_requests(site, profile):
         for page in pages:
             headline(page, "milk")
         assert server.get("/plain") == "milk"
+
+
+# -- behind nginx ------------------------------------------------------------------------------------------------
+
+
+def see_all_of_it(site, profile, server, is_streaming):
+    """See a page of a server refresh, swap a style sheet, and show an error; through a stream or by asking."""
+    page = visit(profile, server)
+    assert (page.locator("script[data-events]").count() == 1) is is_streaming
+    site.edit("shop.css", "h1 { color: rgb(4, 5, 6) }\n")
+    colour(page, "4, 5, 6")
+    site.replace("app.py", '"tea"', "tea")
+    overlay(page).wait_for()
+    site.replace("app.py", "WORD = tea", 'WORD = "milk"')
+    headline(page, "milk")
+
+
+def test_it_works_through_nginx_in_front_of_flup(project, profile):
+    site = project({**FILES, "app.py": SHOP + FLUP})
+    with front_end("nginx-fastcgi", site) as server:
+        see_all_of_it(site, profile, server, is_streaming=True)
+        assert server.stop() == 0
+
+
+def test_it_works_through_nginx_in_front_of_cheroot_that_trusts_it(site, profile):
+    with front_end("nginx-proxy", site, OPTIONS='{"trusted_clients": ["127.0.0.1"]}') as server:
+        see_all_of_it(site, profile, server, is_streaming=True)
+
+
+def test_a_page_asks_where_the_port_of_events_cannot_be_reached(site, profile):
+    with shop(site) as server:
+        profile.route(lambda url: f":{server.port}/" not in url, lambda route: route.abort())
+        see_all_of_it(site, profile, server, is_streaming=True)
+
+
+def test_a_page_of_another_machine_asks(site, profile):
+    # To nginx, and so to the application, that is what a name in this header says.
+    profile.set_extra_http_headers({"X-Forwarded-For": "192.0.2.7"})
+    options = '{"trusted_clients": ["127.0.0.1", "192.0.2.7"]}'
+    with front_end("nginx-proxy", site, OPTIONS=options) as server:
+        see_all_of_it(site, profile, server, is_streaming=False)
+
+
+def test_a_page_hears_again_of_news_when_the_server_was_started_anew(site, profile):
+    with shop(site) as server:
+        page = visit(profile, server)
+        site.replace("app.py", '"tea"', '"milk"')
+        headline(page, "milk")
+        server.stop()
+        site.replace("app.py", '"milk"', '"salt"')
+        server.process = server._start(
+            [*server.process.args], site.folder, site.environment(PORT=str(server.port), OTHER="0")
+        )
+        headline(page, "salt")
+        site.replace("app.py", '"salt"', '"rice"')
+        headline(page, "rice")

@@ -101,7 +101,7 @@ def _error_told(error: LoadError | None) -> dict[str, Any] | None:
         "line": error.line,
         "source": error.source,
         "details": error.shareable,
-        "outcome": f"Generation {error.serving} still serves. Save a file to try again.",
+        "outcome": f"Generation {error.serving} still serves. Save the file to try again.",
         "style": _style(),
     }
 

@@ -1,7 +1,7 @@
 // ponyreload put this into the page: it refreshes that when newer code serves, and shows why it does not.
 "use strict";
 (() => {
-  const { base, group, events, asked } = document.currentScript.dataset;
+  const { base = "", group, events, asked } = document.currentScript.dataset;
   const key = `ponyreload ${group} ${location.pathname}`;
   const channel = new BroadcastChannel(`ponyreload ${group}`);
   let at = +asked, news, leaves, told, overlay, dead;
@@ -51,7 +51,7 @@
     hide();
     if (!error) return;
     const lines = error.source.map(([number, line]) =>
-      make(number === error.line ? "b" : "span", `${number}`.padStart(5), `  ${line}\n`));
+      make(number === error.line ? "b" : "span", `${number}`.padStart(5), `  ${line}`));
     const button = make("button", "Hide (Esc)");
     button.onclick = hide;
     const style = new CSSStyleSheet();
