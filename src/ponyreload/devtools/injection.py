@@ -116,16 +116,17 @@ class Page:
         """Give what the server is to send, a part whenever the application gives one, if not all of it is at hand."""
         parts = iter(body)
         taken: list[bytes] = []
+        size = 0
         try:
             for part in parts:
                 taken.append(part)
-                if self._is_decided(taken):
+                size += len(part)
+                if self._is_decided(part, size):
                     break
         except BaseException:
             # What the server had sent by then.
             self._pass_on()
-            if taken:
-                yield b"".join(taken)
+            yield from taken
             raise
         if self._kept is not None:
             whole = b"".join(taken)
@@ -134,14 +135,15 @@ class Page:
         yield from taken
         yield from parts
 
-    def _is_decided(self, taken: list[bytes]) -> bool:
-        """Tell whether no more has to be seen of a body to know what to do with it."""
+    def _is_decided(self, part: bytes, size: int) -> bool:
+        """Tell whether no more has to be seen of a body, after *part*, to know what to do with it."""
         if self._kept is None:
-            return self._is_started or bool(taken[-1])
+            return self._is_started or bool(part)
+        if type(part) is not bytes:
+            self._pass_on()
+            return True
         length = _length(self._kept[1])
-        if length is None or length > MOST or not all(type(part) is bytes for part in taken):
-            return bool(taken[-1])
-        return sum(map(len, taken)) >= length
+        return bool(part) if length is None or length > MOST else size >= length
 
     def _changed(self, whole: bytes) -> bytes:
         """Return the document with the script, and pass on what is said of it; or return the very same."""

@@ -10,8 +10,11 @@ __all__ = ["Policies", "policies_in"]
 
 NONCE = re.compile(r"'nonce-([A-Za-z0-9+/_-]+=*)'", re.IGNORECASE)
 
-META = re.compile(rb"<meta\b[^>]*\bhttp-equiv\s*=\s*[\"']?\s*content-security-policy\b[^>]*>", re.IGNORECASE)
-CONTENT = re.compile(rb"\bcontent\s*=\s*(?:\"([^\"]*)\"|'([^']*)')", re.IGNORECASE)
+# Bounded, and never over the next element: no document is to take long. One that is missed, the browser keeps to still.
+META = re.compile(
+    rb"<meta\b[^<>]*\bhttp-equiv\s{0,9}=\s{0,9}[\"']?\s{0,9}content-security-policy\b[^<>]*>", re.IGNORECASE
+)
+CONTENT = re.compile(rb"\bcontent\s{0,9}=\s{0,9}(?:\"([^\"]*)\"|'([^']*)')", re.IGNORECASE)
 
 # The scheme of a page stands for itself too: it is a page of http or https.
 OWN = {"*", "'self'", "http:"}
