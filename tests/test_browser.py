@@ -23,13 +23,16 @@ PAGE = """\
 </body>
 </html>
 """
+STRICT = (
+    "default-src 'none'; script-src 'nonce-dGVh'; connect-src 'self'; style-src 'self'; "
+    "require-trusted-types-for 'script'; trusted-types 'none'"
+)
 SHOP = f"""
     from ponyreload import *
-    import json, os, threading
+    import json, os
     from pathlib import Path
     use_autoreload(extra_files=["shop.css", "page.html"], **json.loads(os.environ.get("OPTIONS", "{{}}")))
     WORD = "tea"
-    visits = []
 
     def application(environ, start_response):
         path = environ["PATH_INFO"]
@@ -40,9 +43,10 @@ SHOP = f"""
             text = Path("page.html").read_text().replace("{{word}}", WORD)
         elif path == "/plain":
             kind, text = "text/plain", WORD
-        elif path == "/threads":
-            kind, text = "application/json", json.dumps([thread.name for thread in threading.enumerate()])
-        start_response("200 OK", [("Content-Type", kind), ("Content-Length", str(len(text.encode()))), ("ETag", '"1"')])
+        headers = [("Content-Type", kind), ("Content-Length", str(len(text.encode()))), ("ETag", '"1"')]
+        if path == "/strict":
+            headers.append(("Content-Security-Policy", {STRICT!r}))
+        start_response("200 OK", headers)
         return [text.encode()]
 """
 CHEROOT = """
@@ -267,6 +271,23 @@ def test_ten_tabs_leave_all_threads_of_the_server_to_requests(site, profile):
         assert server.get("/plain") == "milk"
 
 
+def test_a_page_with_a_strict_policy_keeps_it_and_does_all_of_this(site, profile):
+    with shop(site) as server:
+        refused = []
+        profile.on("console", lambda message: refused.append(message.text) if message.type == "error" else None)
+        page = visit(profile, server, "/strict")
+        assert page.locator("script[data-events]").count() == 0
+        site.edit("shop.css", "h1 { color: rgb(4, 5, 6) }\n")
+        colour(page, "4, 5, 6")
+        site.replace("app.py", '"tea"', "tea")
+        overlay(page).wait_for()
+        assert overlay(page).evaluate("(main) => getComputedStyle(main.querySelector('b')).display") == "block"
+        site.replace("app.py", "WORD = tea", 'WORD = "milk"')
+        headline(page, "milk")
+        # The page's own style attribute, and nothing of ours.
+        assert [text for text in refused if "style" not in text] == []
+
+
 # -- behind nginx ------------------------------------------------------------------------------------------------
 
 
@@ -284,6 +305,13 @@ def see_all_of_it(site, profile, server, is_streaming):
 
 def test_it_works_through_nginx_in_front_of_flup(project, profile):
     site = project({**FILES, "app.py": SHOP + FLUP})
+    with front_end("nginx-fastcgi", site) as server:
+        see_all_of_it(site, profile, server, is_streaming=True)
+        assert server.stop() == 0
+
+
+def test_it_works_with_processes_that_fork(project, profile):
+    site = project({**FILES, "app.py": SHOP + FLUP.replace("fcgi", "fcgi_fork")})
     with front_end("nginx-fastcgi", site) as server:
         see_all_of_it(site, profile, server, is_streaming=True)
         assert server.stop() == 0

@@ -88,7 +88,7 @@
   function poll() {
     ask().then((latest) => {
       tell(latest);
-      listen(latest.events);
+      listen(events && latest.events); // a policy may forbid it
     }).catch(() => listen()); // the server is started again
   }
 
