@@ -4,6 +4,7 @@
 
 PYTHON ?= python3
 VENV := .venv
+JAVASCRIPT := .ci/javascript
 # It compiles against Apache's headers. Without these, its tests say what is missing.
 MOD_WSGI := $(if $(shell command -v apxs),'mod_wsgi>=5')
 
@@ -16,10 +17,11 @@ demo: $(VENV)/demo.stamp
 test: $(VENV)/test.stamp
 	$(VENV)/test/bin/python -m pytest $(PYTEST_ARGS)
 
-lint: $(VENV)/test.stamp
+lint: $(VENV)/test.stamp $(VENV)/javascript.stamp
 	$(VENV)/test/bin/ruff check
 	$(VENV)/test/bin/ruff format --check
 	$(VENV)/test/bin/mypy
+	$(JAVASCRIPT)/node_modules/.bin/eslint --config $(JAVASCRIPT)/eslint.config.mjs --max-warnings 0 src
 
 soak: $(VENV)/test.stamp
 	PYTHONPATH=tests $(VENV)/test/bin/python benchmarks/soak.py $(SOAK_ARGS)
@@ -28,7 +30,7 @@ bench: $(VENV)/bench.stamp
 	$(VENV)/bench/bin/python -m benchmarks.reloading --output .bench $(BENCH_ARGS)
 
 clean:
-	rm -rf $(VENV) .tox .bench
+	rm -rf $(VENV) .tox .bench $(JAVASCRIPT)/node_modules
 
 $(VENV)/demo.stamp: pyproject.toml
 	$(PYTHON) -m venv --clear $(VENV)/demo
@@ -38,6 +40,12 @@ $(VENV)/demo.stamp: pyproject.toml
 $(VENV)/test.stamp: pyproject.toml requirements-test.txt
 	$(PYTHON) -m venv --clear $(VENV)/test
 	$(VENV)/test/bin/python -m pip install --quiet --editable '.[cherrypy,flup]' --requirement requirements-test.txt $(MOD_WSGI)
+	touch $@
+
+# Node's package manager puts it beside what asks for it; no lock file, as that has the address of a registry.
+$(VENV)/javascript.stamp: $(JAVASCRIPT)/package.json
+	npm install --prefix $(JAVASCRIPT) --no-package-lock --no-audit --no-fund --loglevel error
+	mkdir -p $(VENV)
 	touch $@
 
 $(VENV)/bench.stamp: pyproject.toml benchmarks/requirements.txt

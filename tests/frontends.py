@@ -18,7 +18,7 @@ The application is ``python app.py`` in the project's folder, with the environme
     none of the two         the listening socket is there, as file descriptor 0
 
 `BIND` is Python source that makes flup's bindAddress of them. The front ends are the files' names without their ``.conf``:
-`FRONT_ENDS` has them with the class of server that each goes with. More of `front_end`'s arguments:
+`FRONT_ENDS` has them with the class of server that each goes with; those of `OF_HTTP` go with a server of HTTP. More of `front_end`'s arguments:
 
     unix=True               the other way that the file has in a comment: a unix socket instead of TCP
     spawned=True            `spawn-fcgi -n` opens the listening socket and starts the application
@@ -50,6 +50,9 @@ from programs import found
 from projects import Project
 
 CONFIGURATIONS = Path(__file__).parent.parent / "docs/how-to/flup"
+# In front of a server that speaks HTTP, and not of flup's.
+PROXIES = CONFIGURATIONS.parent / "browser"
+OF_HTTP = {"nginx-proxy"}
 
 # Name of the configuration -> module of `flup.server` that goes with it.
 FRONT_ENDS = {
@@ -120,7 +123,8 @@ class Behind(Live):
         spawned: bool,
         port: int,
     ) -> None:
-        self._text = (CONFIGURATIONS / f"{name}.conf").read_text(encoding="utf-8")
+        folder = PROXIES if name in OF_HTTP else CONFIGURATIONS
+        self._text = (folder / f"{name}.conf").read_text(encoding="utf-8")
         if unix:
             self._text = other_way(self._text)
         settings = re.sub(r"#.*", "", self._text)

@@ -49,8 +49,11 @@ LAYERS = """
     holders.roots
     holders.objects holders.__init__
     per_generation draining watcher adapters.__init__
+    devtools.devtools
+    devtools.events
+    devtools.bulletin
     files journal
-    options adoption
+    options adoption devtools.routes devtools.injection
     loading importing
     modules
     isolation
@@ -63,7 +66,8 @@ LAYERS = """
     specs
     sources
     compiling
-    compiler marking errors thread_frames adapters.platforms
+    compiler marking errors thread_frames adapters.platforms devtools.access devtools.policy
+    devtools.__init__
 """
 
 
@@ -290,7 +294,9 @@ def test_the_wheel_holds_the_packages_files_and_no_others(tmp_path):
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         (metadata,) = (archive.read(name).decode() for name in names if name.endswith(".dist-info/METADATA"))
-    expected = {str(file.relative_to(SOURCE)) for file in module_files().values()} | {"ponyreload/py.typed"}
+    expected = {str(file.relative_to(SOURCE)) for file in module_files().values()} | {
+        "ponyreload/devtools/client.js", "ponyreload/devtools/overlay.css", "ponyreload/py.typed"
+    }  # fmt: skip
     assert {name for name in names if ".dist-info/" not in name} == expected
     assert {name.partition(".dist-info/")[2] for name in names} - {""} == {
         "METADATA", "RECORD", "WHEEL", "licenses/LICENSE"

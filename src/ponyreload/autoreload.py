@@ -35,6 +35,9 @@ def use_autoreload(
     drain_seconds: float | None = None,
     isolate: Iterable[str] = (),
     scope: str | None = None,
+    browser_refresh: bool | None = None,
+    trusted_clients: Iterable[str] = (),
+    trusted_hosts: Iterable[str] = (),
 ) -> Reloader | None:
     """Have the user modules reloaded when their contents change; call it after the imports of the main module.
 
@@ -50,6 +53,11 @@ def use_autoreload(
             extension modules stay shared.
         scope: What a reload loads anew: ``"all"`` user modules, as None does; or ``"affected"``, those that have
             changed and those that import them, directly or not. The others are shared by both generations.
+        browser_refresh: False keeps HTML pages as they are. Otherwise those that a browser of this machine opens
+            refresh themselves, and ``/__ponyreload__/`` answers it.
+        trusted_clients: Addresses and networks of clients for which the same is done, such as ``"172.17.0.1"``; also
+            that of a proxy on this machine, which vouches for its clients. ``"unix"`` stands for unix sockets.
+        trusted_hosts: Names of this machine in a request's Host besides ``localhost``, such as ``"shop.test"``.
 
     Returns:
         The process's reloader; None where nothing is to be done: under mod_wsgi, Google App Engine, in an
@@ -67,6 +75,9 @@ def use_autoreload(
         drain_seconds=drain_seconds,
         isolate=isolate,
         scope=scope,
+        browser_refresh=browser_refresh,
+        trusted_clients=trusted_clients,
+        trusted_hosts=trusted_hosts,
     )
     return _turn_on(sys._getframe(1).f_globals, options)
 
@@ -77,8 +88,8 @@ class AutoreloadMiddleware:
     Args:
         app: A WSGI callable that the calling module made; or an import string such as ``"shop.wsgi:app"``,
             whose module then counts as included.
-        include, extra_files, poll_seconds, drain_seconds, isolate, scope: As for `use_autoreload`, which need not be
-            called as well.
+        include, extra_files, poll_seconds, drain_seconds, isolate, scope, browser_refresh, trusted_clients,
+            trusted_hosts: As for `use_autoreload`, which need not be called as well.
 
     Raises:
         TypeError, ValueError: An argument is none of what is accepted.
@@ -98,6 +109,9 @@ class AutoreloadMiddleware:
         drain_seconds: float | None = None,
         isolate: Iterable[str] = (),
         scope: str | None = None,
+        browser_refresh: bool | None = None,
+        trusted_clients: Iterable[str] = (),
+        trusted_hosts: Iterable[str] = (),
     ) -> None:
         options = Options.checked(
             include=include,
@@ -106,6 +120,9 @@ class AutoreloadMiddleware:
             drain_seconds=drain_seconds,
             isolate=isolate,
             scope=scope,
+            browser_refresh=browser_refresh,
+            trusted_clients=trusted_clients,
+            trusted_hosts=trusted_hosts,
         )
         if isinstance(app, str):
             name, _, path = app.partition(":")

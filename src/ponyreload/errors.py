@@ -19,6 +19,9 @@ class LoadError(PonyreloadError):
         line: Line number in *file*, or None.
         reason: The exception that ended the load.
         details: The traceback, cut to the user's own frames.
+        summary: What *reason* is and says, in one line:  "NameError: name 'Basket' is not defined"
+        source: The lines around *line*, if *file* is a user module's:  ((12, "basket = Basket()"), …)
+        shareable: The *details* without source lines of files that are no user module's; for a browser.
     """
 
     def __init__(
@@ -31,6 +34,8 @@ class LoadError(PonyreloadError):
         line: int | None = None,
         place: str = "",
         details: str = "",
+        source: tuple[tuple[int, str], ...] = (),
+        shareable: str = "",
     ) -> None:
         self.number = number
         self.serving = serving
@@ -38,13 +43,15 @@ class LoadError(PonyreloadError):
         self.file = file
         self.line = line
         self.details = details
+        self.source = source
+        self.shareable = shareable
         # The text of a SyntaxError ends with the place, which is told already.
         try:
             said = reason.msg if place and isinstance(reason, SyntaxError) else str(reason)
         except Exception:
             said = "its text cannot be had: its __str__ raises"
-        text = f"{type(reason).__name__}: {said}" if said else type(reason).__name__
-        super().__init__(f"generation {number} not served: {place + ' ' if place else ''}{text}")
+        self.summary = f"{type(reason).__name__}: {said}" if said else type(reason).__name__
+        super().__init__(f"generation {number} not served: {place + ' ' if place else ''}{self.summary}")
 
 
 class Abandoned(BaseException):

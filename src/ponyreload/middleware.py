@@ -8,6 +8,7 @@ from contextvars import Context, copy_context
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from ponyreload.devtools.access import PREFIX
 from ponyreload.generations import Generation, active, enter, entered_generation
 
 if TYPE_CHECKING:
@@ -50,6 +51,18 @@ class Slot:
         if held is not None:
             return self._app(held)(environ, start_response)
         self._is_outermost = True
+        page = None
+        devtools = self._reloader.devtools
+        if devtools is not None:
+            if environ.get("PATH_INFO", "").startswith(PREFIX):
+                self._reloader.start()
+                return devtools.routes(environ, start_response)
+            # A browser says so when its user visits a page; it says nothing to a host that is not this machine.
+            kind = environ.get("HTTP_SEC_FETCH_DEST")
+            if kind == "document" or (kind is None and "text/html" in environ.get("HTTP_ACCEPT", "")):
+                page = devtools.page(environ, start_response)
+                if page is not None:
+                    start_response = page.start_response
         started = monotonic()  # for `draining`, which finds it here
         generation = self._reloader.lease()
         # What the application leaves in context variables goes with its request; the server's thread would keep it.
@@ -58,6 +71,8 @@ class Slot:
         try:
             app: WSGIApplication = generation.apps.get(self.key) or self._app(generation)
             body = context.run(app, environ, start_response)
+            if page is not None:
+                body = page.around(body, _is_file(body, environ))
         except BaseException:
             self._reloader.release(generation)
             raise

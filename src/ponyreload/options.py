@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ponyreload.devtools.access import check_client, check_host
 from ponyreload.libraries import refusal
 
 __all__ = ["DRAIN_SECONDS", "Options"]
@@ -29,6 +30,9 @@ class Options:
         drain_seconds: Name the requests that hold a superseded generation for longer; None: `DRAIN_SECONDS`.
         scope: What a reload loads anew, "all" user modules or the "affected" ones; None: all.
         isolate: Those of the names that only `isolate=` has: libraries, which are not watched.
+        browser_refresh: Whether pages refresh themselves, and `/__ponyreload__/` answers; None: they do.
+        trusted_clients: Addresses and networks that may see the latter, besides loopback ones.
+        trusted_hosts: Names in the Host header besides loopback ones, for the same.
     """
 
     include: tuple[str, ...] = ()
@@ -37,6 +41,9 @@ class Options:
     drain_seconds: float | None = None
     isolate: tuple[str, ...] = ()
     scope: str | None = None
+    browser_refresh: bool | None = None
+    trusted_clients: tuple[str, ...] = ()
+    trusted_hosts: tuple[str, ...] = ()
 
     @classmethod
     def checked(
@@ -48,6 +55,9 @@ class Options:
         drain_seconds: float | None,
         isolate: Iterable[str],
         scope: str | None,
+        browser_refresh: bool | None = None,
+        trusted_clients: Iterable[str] = (),
+        trusted_hosts: Iterable[str] = (),
     ) -> Options:
         """Make options of what the user gave.
 
@@ -69,11 +79,28 @@ class Options:
             reason = refusal(name)
             if reason is not None:
                 raise ValueError(f"isolate= cannot take {name!r}: {reason}")
+        if browser_refresh is not None and not isinstance(browser_refresh, bool):
+            raise TypeError(f"browser_refresh= takes True or False, or None for True, not {browser_refresh!r}")
+        clients = _listed("trusted_clients", trusted_clients, "addresses and networks", "trusted_clients=('10.0.0.7',)")
+        hosts = _listed("trusted_hosts", trusted_hosts, "names", "trusted_hosts=('shop.test',)")
+        for client in clients:
+            check_client(client)
+        for host in hosts:
+            check_host(host)
         paths = tuple(os.path.abspath(file) for file in files)
-        return cls(names, paths, poll_seconds, drain_seconds, scope=scope).joined(cls(libraries, isolate=libraries))
+        return cls(
+            names,
+            paths,
+            poll_seconds,
+            drain_seconds,
+            scope=scope,
+            browser_refresh=browser_refresh,
+            trusted_clients=clients,
+            trusted_hosts=hosts,
+        ).joined(cls(libraries, isolate=libraries))
 
     def joined(self, other: Options) -> Options:
-        """Return what both say together; of two numbers of seconds, the later one said."""
+        """Return what both say together; of two numbers of seconds or answers, the later one said."""
         included = {*self.included, *other.included}
         return Options(
             tuple(dict.fromkeys(self.include + other.include)),
@@ -82,6 +109,9 @@ class Options:
             self.drain_seconds if other.drain_seconds is None else other.drain_seconds,
             tuple(name for name in dict.fromkeys(self.isolate + other.isolate) if name not in included),
             self.scope if other.scope is None else other.scope,
+            self.browser_refresh if other.browser_refresh is None else other.browser_refresh,
+            tuple(dict.fromkeys(self.trusted_clients + other.trusted_clients)),
+            tuple(dict.fromkeys(self.trusted_hosts + other.trusted_hosts)),
         )
 
     @property

@@ -15,6 +15,7 @@ from typing import Any
 from ponyreload import keeping, marking, thread_frames
 from ponyreload.adapters import ADAPTERS, LIBRARIES, Adapter, adapter_for
 from ponyreload.adoption import adopt
+from ponyreload.devtools.devtools import Devtools
 from ponyreload.draining import open_requests
 from ponyreload.errors import LoadError
 from ponyreload.files import Files
@@ -75,6 +76,9 @@ class Reloader:
         self._locks = (keeping.lock, self._modules.lock, self._lock, self._sources.lock, thread_frames.lock)
         self._retained = Retained(lambda: self.living)
         self.journal = Journal()
+        self._devtools = Devtools(self.journal)
+        # Those, unless an option keeps them from the browser.
+        self.devtools: Devtools | None = None
         self._updater = Updater(self, self._files, self._modules)
 
     def __repr__(self) -> str:
@@ -149,6 +153,7 @@ class Reloader:
     def stop(self) -> None:
         """End watching and take all hooks out. The generation that serves goes on serving. Safe to call twice."""
         self._updater.stop()
+        self._devtools.stop()
         for adapter in self._adapters:
             adapter.uninstall()
         self._adapters.clear()
@@ -194,6 +199,9 @@ class Reloader:
         if self.is_stopped:
             return
         is_more = self._files.add(options)
+        joined = self._files.options
+        self._devtools.trust(joined.trusted_clients, joined.trusted_hosts)
+        self.devtools = None if joined.browser_refresh is False else self._devtools
         standing = sys.modules.get(name)
         if (
             standing is not None
@@ -450,6 +458,7 @@ class Reloader:
         keeping.begin_in_child()
         self._retained.begin_in_child()
         self.journal.begin_in_child()
+        self._devtools.begin_in_child()
         self._updater = Updater(self, self._files, self._modules, is_forked=True)
         self._let_go()
 

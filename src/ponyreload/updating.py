@@ -376,12 +376,24 @@ class Updater:
     def _fail(self, load: Load, error: BaseException, changed: set[str], started: float) -> None:
         """Report a load that failed; what served before serves on."""
         serving = self._reloader.generation
-        report = load_error(load.generation, serving, error)
+        report = load_error(load.generation, serving, error, lambda file: self._is_user_file(load.generation, file))
         self._files.failed(load.generation)
         outcome = f"still serving generation {serving}; save the file to try again"
         say(f"{report.details}\n{report}\n{outcome}", logging.ERROR)
         self._reloader.note(report)
         self._reloader.journal.ended(self._record(load, changed, started, report))
+
+    def _is_user_file(self, failed: Generation, file: str) -> bool:
+        """Tell whether a file is a user module's, as far as one knows that of a load that has failed."""
+        names = [name for name, each in failed.files.items() if each == file]
+        if failed.unmarked.intersection(names):
+            return False
+        if file in self._reloader.serving.sources or any(name in failed.modules for name in names):
+            return True
+        # It is new, and has not come to its end; it may not even compile.
+        source = failed.sources.get(file)
+        says_so = source is not None and (b"ponyreload" in source.data or b"USE_AUTORELOAD" in source.data)
+        return says_so or any(map(self._modules.is_included, names))
 
     @staticmethod
     def _record(load: Load, changed: set[str], started: float, error: LoadError | None = None) -> LoadRecord:
