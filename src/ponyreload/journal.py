@@ -15,10 +15,50 @@ from ponyreload.generations import Run
 from ponyreload.loading import Load
 from ponyreload.reporting import say
 
-__all__ = ["Journal", "Listener", "LoadRecord", "own_seconds"]
+__all__ = ["Failure", "Journal", "Listener", "LoadRecord", "own_seconds"]
 
 # So many loads are remembered.
 MOST = 50
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a load failed, as text only: its exception may hold the whole of its generation.
+
+    Attributes:
+        number: The number that the generation would have had.
+        serving: The number of the generation that still serves.
+        text: All of it in one line.
+        summary, file, line, source, details, shareable: As `LoadError` has them.
+    """
+
+    number: int
+    serving: int
+    text: str
+    summary: str
+    file: str | None
+    line: int | None
+    source: tuple[tuple[int, str], ...]
+    details: str
+    shareable: str
+
+    def __str__(self) -> str:
+        return self.text
+
+    @classmethod
+    def of(cls, error: LoadError) -> Failure:
+        """Take the texts of an error."""
+        return cls(
+            number=error.number,
+            serving=error.serving,
+            text=str(error),
+            summary=error.summary,
+            file=error.file,
+            line=error.line,
+            source=error.source,
+            details=error.details,
+            shareable=error.shareable,
+        )
 
 
 @dataclass(frozen=True)
@@ -40,11 +80,11 @@ class LoadRecord:
     at: float
     seconds: float
     modules: dict[str, float]
-    error: LoadError | None
+    error: Failure | None
 
 
 class Listener(Protocol):
-    """Is told of loads, on the reloader's own thread; so it is to be quick."""
+    """Is told of loads, on the reloader's own thread; so it is to be quick, and must not keep a load."""
 
     def load_began(self, load: Load) -> None:
         """Take note that a load has begun; it may be overtaken by newer contents, and then another one begins."""
@@ -112,9 +152,11 @@ def own_seconds(runs: Iterable[Run], until: float) -> dict[str, float]:
 
     Args:
         runs: What ran, and when, on the monotonic clock.
-        until: The end of those that have not ended: a script is held at its server.
+        until: The end of those that have not ended, as a script is held at its server. What comes later, such as an
+            import in a request, does not count.
     """
-    runs = sorted(runs, key=lambda run: run.began)
+    # A copy: a thread of the application may begin another one at any moment.
+    runs = sorted((run for run in tuple(runs) if run.began <= until), key=lambda run: run.began)
     seconds = dict.fromkeys([run.name for run in runs], 0.0)
     within: dict[int, list[Run]] = {}  # for each thread, what is being run where the next one begins
     for run in runs:
@@ -130,4 +172,4 @@ def own_seconds(runs: Iterable[Run], until: float) -> dict[str, float]:
 
 
 def _end(run: Run, until: float) -> float:
-    return until if run.ended is None else run.ended
+    return until if run.ended is None else min(run.ended, until)

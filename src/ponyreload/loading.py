@@ -38,7 +38,9 @@ class Load:
         self.generation = generation
         self.error: BaseException | None = None
         self.done = False
+        # Both on the monotonic clock; when it was done, or None before.
         self.started = time.monotonic()
+        self.ended: float | None = None
         self._when_done = when_done
         self._modules = modules
         self._entries = entries
@@ -130,7 +132,7 @@ class Load:
     def _finish(self, error: BaseException | None) -> None:
         with self._when_done:
             if not self.done:
-                self.error, self.done = error, True
+                self.error, self.ended, self.done = error, time.monotonic(), True
                 self._when_done.notify_all()
                 return
         if error is not None and not isinstance(error, SystemExit | Abandoned):

@@ -294,8 +294,11 @@ class Modules:
         with self.lock:
             # Complete from the start: another thread must never wait for a script that is parked at its server.
             generation.modules[MAIN] = module
-        generation.runs.append(Run(MAIN))
-        exec(self._code(generation, MAIN, namespace["__file__"]), namespace)  # noqa: S102 - this is an importer
+        generation.runs.append(run := Run(MAIN))
+        try:
+            exec(self._code(generation, MAIN, namespace["__file__"]), namespace)  # noqa: S102 - this is an importer
+        finally:
+            run.ended = time.monotonic()
 
     # -- user or system --------------------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ from ponyreload.errors import Abandoned, LoadError
 from ponyreload.files import Files
 from ponyreload.generations import Generation
 from ponyreload.hooks import call_reload_hooks
-from ponyreload.journal import LoadRecord, own_seconds
+from ponyreload.journal import Failure, LoadRecord, own_seconds
 from ponyreload.loading import Load, load_of_this_thread
 from ponyreload.modules import MAIN, Modules
 from ponyreload.reporting import listed, load_error, say, shown
@@ -399,9 +399,10 @@ class Updater:
     def _record(load: Load, changed: set[str], started: float, error: LoadError | None = None) -> LoadRecord:
         now = time.monotonic()
         seconds = now - started
-        modules = own_seconds(load.generation.runs, now)
+        modules = own_seconds(load.generation.runs, now if load.ended is None else load.ended)
+        failure = None if error is None else Failure.of(error)
         return LoadRecord(
-            load.generation.number, tuple(sorted(changed)), time.time() - seconds, seconds, modules, error
+            load.generation.number, tuple(sorted(changed)), time.time() - seconds, seconds, modules, failure
         )
 
     def _discard(self, load: Load) -> None:

@@ -11,8 +11,7 @@ from collections.abc import Callable
 from importlib.resources import files
 from typing import Any
 
-from ponyreload.errors import LoadError
-from ponyreload.journal import LoadRecord
+from ponyreload.journal import Failure, LoadRecord
 from ponyreload.loading import Load
 from ponyreload.reporting import shown
 
@@ -38,7 +37,7 @@ class Bulletin:
         self._at = now()
         # The style sheets that have been published since, and when:  "shop.css" -> 1234567
         self._styles: dict[str, int] = {}
-        self._error: LoadError | None = None
+        self._error: Failure | None = None
         self._text = self._written()
         self._lock = threading.Lock()  # guards the list below
         self._readers: list[Callable[[], object]] = []
@@ -79,7 +78,7 @@ class Bulletin:
         """Tell that what serves is what the files say."""
         self._publish(None)
 
-    def _publish(self, error: LoadError | None) -> None:
+    def _publish(self, error: Failure | None) -> None:
         self._error = error
         self._text = self._written()
         with self._lock:
@@ -91,7 +90,7 @@ class Bulletin:
         return json.dumps({"at": self._at, "styles": self._styles, "error": _error_told(self._error)})
 
 
-def _error_told(error: LoadError | None) -> dict[str, Any] | None:
+def _error_told(error: Failure | None) -> dict[str, Any] | None:
     """Return what the overlay shows of an error."""
     if error is None:
         return None
