@@ -22,6 +22,12 @@ PUBLIC = [
 ]  # fmt: skip
 PUBLIC_OF_MAIN = sorted([*PUBLIC, "http"])
 
+# The files of the package that are not Python.
+DATA = [
+    "devtools/client.js", "devtools/overlay.css", "devtools/status.css", "devtools/status.html", "devtools/status.js",
+    "devtools/status.svg", "py.typed",
+]  # fmt: skip
+
 # Each line imports from the lines below it, never from those above or from its own.
 LAYERS = """
     main
@@ -36,8 +42,9 @@ LAYERS = """
     adapters.standins adapters.uwsgi
     adapters.flup_fork adapters.servers
     reloader
-    updating
-    ownership.owned retention
+    updating devtools.page
+    devtools.status
+    ownership.owned retention reasons
     ownership.exits ownership.forks ownership.threads ownership.logs
     ownership.executors ownership.registries ownership.signals ownership.lists ownership.leftovers
     ownership.singles
@@ -294,9 +301,8 @@ def test_the_wheel_holds_the_packages_files_and_no_others(tmp_path):
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         (metadata,) = (archive.read(name).decode() for name in names if name.endswith(".dist-info/METADATA"))
-    expected = {str(file.relative_to(SOURCE)) for file in module_files().values()} | {
-        "ponyreload/devtools/client.js", "ponyreload/devtools/overlay.css", "ponyreload/py.typed"
-    }  # fmt: skip
+    expected = {str(file.relative_to(SOURCE)) for file in module_files().values()}
+    expected |= {f"ponyreload/{name}" for name in DATA}
     assert {name for name in names if ".dist-info/" not in name} == expected
     assert {name.partition(".dist-info/")[2] for name in names} - {""} == {
         "METADATA", "RECORD", "WHEEL", "licenses/LICENSE"

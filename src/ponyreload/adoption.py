@@ -15,7 +15,7 @@ from ponyreload.isolation import tell_of_known, tell_of_mixed
 from ponyreload.modules import MAIN, Modules, namespace_of, plain_reload
 from ponyreload.routed import RoutedModule
 
-__all__ = ["adopt", "find_unreadable"]
+__all__ = ["adopt", "find_unreadable", "has_source"]
 
 GIVEN_TO_SCRIPT = ("__file__", "__spec__", "__package__", "__loader__", "__cached__", "__builtins__", "__doc__")
 
@@ -33,7 +33,7 @@ def adopt(modules: Modules, generation: Generation) -> list[str]:
             namespace = namespace_of(name, standing)
             # A module that stands under a second name is adopted under its own.
             if marking.is_user(name, namespace, modules.is_included) and namespace.get("__name__") == name:
-                if not _has_source(name, namespace):
+                if not has_source(name, namespace):
                     continue
                 if name == MAIN:
                     modules.given_to_script = {key: namespace[key] for key in GIVEN_TO_SCRIPT if key in namespace}
@@ -61,7 +61,7 @@ def find_unreadable() -> dict[str, object]:
         # `__mp_main__` is what multiprocessing calls the main script besides.
         if type(standing) is not RoutedModule and name != "__mp_main__":
             namespace = namespace_of(name, standing)
-            if marking.own_word(namespace) and not _has_source(name, namespace):
+            if marking.own_word(namespace) and not has_source(name, namespace):
                 found[name] = namespace.get("__file__")
     return found
 
@@ -83,7 +83,7 @@ def _reroute_holders(modules: Modules, generation: Generation, names: Iterable[s
                     namespace[key] = real_to_routed[id(value)]
 
 
-def _has_source(name: str, namespace: Mapping[str, Any]) -> bool:
+def has_source(name: str, namespace: Mapping[str, Any]) -> bool:
     """Tell whether a module can be run again: not out of a zip archive, or where there is bytecode only."""
     file = namespace.get("__file__")
     if not isinstance(file, str) or not os.path.isfile(file):

@@ -5,13 +5,20 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from ponyreload.generations import Generation, active, is_on
 from ponyreload.middleware import LeasedBody, Slot
 from ponyreload.thread_frames import thread_frames
 
-__all__ = ["open_requests", "superseded"]
+__all__ = ["OpenRequest", "open_requests", "requests_of", "superseded"]
+
+
+class OpenRequest(NamedTuple):
+    """A request that holds a generation, and for how many seconds it has:  OpenRequest("GET /stream", 42.0)."""
+
+    line: str
+    seconds: float
 
 
 def superseded(timeout: float = 0.0) -> bool:
@@ -33,11 +40,21 @@ def superseded(timeout: float = 0.0) -> bool:
 def open_requests(generation: Generation) -> list[str]:
     """Describe the requests that hold a generation, the oldest first:  "GET /stream, open for 42 s".
 
-    Costs a walk over all objects; nothing is noted down while requests run.
+    Costs a walk over all objects.
+    """
+    return [f"{each.line}, open for {each.seconds:.0f} s" for each in requests_of(generation)]
+
+
+def requests_of(generation: Generation, with_bodies: bool = True) -> list[OpenRequest]:
+    """Return the requests that hold a generation, the oldest first. Nothing is noted down while requests run.
+
+    Args:
+        generation: The one that is held.
+        with_bodies: Also those whose answer is being sent, which costs a walk over all objects.
     """
     now = time.monotonic()
-    found = sorted(_calls(generation) + _bodies(generation), key=lambda each: each[0])
-    return [f"{_line(environ)}, open for {now - started:.0f} s" for started, environ in found]
+    found = _calls(generation) + (_bodies(generation) if with_bodies else [])
+    return [OpenRequest(_line(environ), now - started) for started, environ in sorted(found, key=lambda each: each[0])]
 
 
 def _calls(generation: Generation) -> list[tuple[float, Any]]:

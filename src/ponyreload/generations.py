@@ -118,6 +118,8 @@ class Generation:
         self.bound: set[str] = set()
         self.shares = False
         self.published = False
+        # When that was, on the monotonic clock.
+        self.published_at = 0.0
         # Whether somebody sees to its retirement. Guarded by the reloader's lock.
         self.retires = False
         self.has_called_hooks = False  # those of `on_retire`
@@ -166,6 +168,7 @@ def publish(generation: Generation | None) -> Generation | None:
     before, _published = _published, generation
     if generation is not None:
         generation.published = True
+        generation.published_at = time.monotonic()
         is_on.set()
     return before
 

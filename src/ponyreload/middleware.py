@@ -84,6 +84,11 @@ class Slot:
         return kind(body, generation, self._reloader, environ, started, context)
 
     @property
+    def name(self) -> str:
+        """How messages call it."""
+        return self._name
+
+    @property
     def is_shared(self) -> bool:
         """Whether one application serves all generations."""
         return self._shared_app is not None

@@ -16,6 +16,7 @@ from ponyreload import keeping, marking, thread_frames
 from ponyreload.adapters import ADAPTERS, LIBRARIES, Adapter, adapter_for
 from ponyreload.adoption import adopt
 from ponyreload.devtools.devtools import Devtools
+from ponyreload.devtools.page import add_status_page
 from ponyreload.draining import open_requests
 from ponyreload.errors import LoadError
 from ponyreload.files import Files
@@ -32,7 +33,7 @@ from ponyreload.options import DRAIN_SECONDS, Options
 from ponyreload.ownership.caches import clear_caches
 from ponyreload.ownership.owned import Owned
 from ponyreload.reporting import say
-from ponyreload.retention import Retained
+from ponyreload.retention import Kept, Retained
 from ponyreload.routed import RoutedModule
 from ponyreload.sharing import take_over
 from ponyreload.sources import Sources
@@ -77,6 +78,7 @@ class Reloader:
         self._retained = Retained(lambda: self.living)
         self.journal = Journal()
         self._devtools = Devtools(self.journal)
+        add_status_page(self._devtools.routes, self)
         # Those, unless an option keeps them from the browser.
         self.devtools: Devtools | None = None
         self._updater = Updater(self, self._files, self._modules)
@@ -236,6 +238,27 @@ class Reloader:
             self._updater.start()
 
     @property
+    def watching(self) -> tuple[dict[str, bool], float | None]:
+        """The folders that are watched, whether those below each count too; and the seconds between looks, or None."""
+        return self._updater.watched, self._updater.polling
+
+    @property
+    def options(self) -> Options:
+        """All options that were given so far."""
+        return self._files.options
+
+    @property
+    def adapters(self) -> tuple[Adapter, ...]:
+        """Those of the servers and libraries that have been imported."""
+        return tuple(self._adapters)
+
+    @property
+    def slots(self) -> tuple[Slot, ...]:
+        """The applications that servers and middlewares hold."""
+        with self._lock:
+            return tuple(self._slots.values())
+
+    @property
     def is_stopped(self) -> bool:
         """Whether `stop` was called, or the process ends."""
         return self._updater.is_stopping
@@ -290,6 +313,11 @@ class Reloader:
     def serving(self) -> Generation:
         """The generation that serves new requests."""
         return self._current
+
+    @property
+    def retired(self) -> list[Kept]:
+        """What is known of retired generations that are in memory, oldest first; costs no search."""
+        return self._retained.known()
 
     @property
     def living(self) -> tuple[Generation, ...]:

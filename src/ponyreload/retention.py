@@ -10,10 +10,10 @@ from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
 from ponyreload.generations import Generation
-from ponyreload.holders.search import Holder, find_holders
+from ponyreload.holders.search import Holder, holder_of_each
 from ponyreload.reporting import say
 
-__all__ = ["Retained"]
+__all__ = ["Kept", "Retained"]
 
 # So many superseded generations may be in memory before that is called a leak.
 MOST = 8
@@ -28,19 +28,29 @@ class Retired(NamedTuple):
     at: float
 
 
+class Kept(NamedTuple):
+    """A generation that has retired and is in memory, since when, and what holds it, if that has been found."""
+
+    generation: Generation
+    at: float
+    holder: Holder | None
+
+
 class Retained:
     """Says, once for each generation, what keeps it in memory after it has retired.
 
     Args:
         living: Returns the generations that have not retired.
 
-    Threads: `add` and `holders` may be called from any thread. `_lock` guards the lists.
+    Threads: `add`, `holders` and `known` may be called from any thread. `_lock` guards the lists.
     """
 
     def __init__(self, living: Callable[[], Sequence[Generation]]) -> None:
         self._living = living
         self._lock = threading.Lock()
         self._retired: list[Retired] = []
+        # What the last search has found:  <generation 3> -> Holder(3, …)
+        self._found: weakref.WeakKeyDictionary[Generation, Holder] = weakref.WeakKeyDictionary()
         self._told_of = 0  # generations that were in memory when that was called too many
 
     def add(self, generation: Generation) -> None:
@@ -51,7 +61,18 @@ class Retained:
 
     def holders(self) -> list[Holder]:
         """Return what keeps each retired generation in memory that is; to be called after a collection."""
-        return find_holders(self._in_memory(), self._living())
+        generations = self._in_memory()
+        found = holder_of_each(generations, self._living())
+        for generation, holder in zip(generations, found, strict=True):
+            if holder is None:
+                self._found.pop(generation, None)
+            else:
+                self._found[generation] = holder
+        return [holder for holder in found if holder is not None]
+
+    def known(self) -> list[Kept]:
+        """Return what is known of retired generations that are in memory, oldest first; nothing is searched for."""
+        return [Kept(found, at, self._found.get(found)) for each, at in self._all() if (found := each()) is not None]
 
     def look(self) -> bool:
         """Report what is new, in a thread of its own; to be called after a collection.

@@ -156,6 +156,16 @@ class Updater:
             self._news.notify_all()
             self._news.wait_for(lambda: self._answered >= ticket or self.is_stopping)
 
+    @property
+    def watched(self) -> dict[str, bool]:
+        """The folders whose events are waited for, and whether the folders below each count too."""
+        return self._watcher.folders
+
+    @property
+    def polling(self) -> float | None:
+        """The seconds between two looks at the files, where events do not arrive or are not wanted."""
+        return self._polling
+
     # -- the thread ------------------------------------------------------------------------------------------
 
     def _run(self) -> None:

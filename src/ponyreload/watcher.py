@@ -65,6 +65,11 @@ class Watcher:
                 more = True
         return more
 
+    @property
+    def folders(self) -> dict[str, bool]:
+        """The folders that are watched, and whether the folders below each count too. From any thread."""
+        return {folder: deep for folder, (_, _, deep) in self._watched.copy().items()}
+
     def dispatch(self, event: FileSystemEvent) -> None:
         """Take an event; watchdog calls this on its own thread."""
         if event.is_directory:

@@ -13,7 +13,7 @@ from ponyreload.holders.roots import roots_of_modules, roots_of_registries, root
 from ponyreload.holders.walk import Walk
 from ponyreload.holders.words import in_words
 
-__all__ = ["Holder", "find_holder", "find_holders"]
+__all__ = ["Holder", "find_holder", "find_holders", "holder_of_each"]
 
 # What another thread changes before it has been told is looked for again; so often in all.
 ATTEMPTS = 3
@@ -49,6 +49,16 @@ def find_holders(
 ) -> list[Holder]:
     """Return the nearest holder of each of these generations that something holds, in their order.
 
+    As `holder_of_each`.
+    """
+    return [found for found in holder_of_each(generations, living, with_script) if found is not None]
+
+
+def holder_of_each(
+    generations: Sequence[Generation], living: Iterable[Generation] = (), with_script: bool = False
+) -> list[Holder | None]:
+    """Return the nearest holder of each of these generations, or None if nothing holds it.
+
     Not told are variables of ponyreload's functions that are calling this; a cycle that waits for the collector; that
     ponyreload keeps the last generation of which the load failed; and what holds generation 1 while the script that
     it was adopted from runs, which holds it whatever else does.
@@ -64,7 +74,7 @@ def find_holders(
     """
     with _searching.setdefault(os.getpid(), threading.Lock()):
         found = _find(generations, living, with_script)
-    return [found[key_of(each)] for each in generations if key_of(each) in found]
+    return [found.get(key_of(each)) for each in generations]
 
 
 def _find(generations: Sequence[Generation], living: Iterable[Generation], with_script: bool) -> dict[int, Holder]:

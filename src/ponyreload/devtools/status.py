@@ -1,0 +1,223 @@
+"""Status: what the reloader has and does, as plain data that JSON can hold."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from ponyreload.adapters.platforms import detect, environment_of_process
+from ponyreload.draining import OpenRequest, requests_of
+from ponyreload.generations import Generation
+from ponyreload.holders.roots import script_runs
+from ponyreload.journal import Failure, LoadRecord
+from ponyreload.reasons import Reason, system_modules, user_modules
+from ponyreload.reporting import shown
+from ponyreload.retention import GRACE_SECONDS
+
+if TYPE_CHECKING:
+    from ponyreload.errors import LoadError
+    from ponyreload.reloader import Reloader
+    from ponyreload.retention import Kept
+
+__all__ = ["Status"]
+
+# So many of the last loads are told, so many of the files that had changed, and so many modules of a load: the slowest.
+LOADS = 20
+CHANGED = 20
+MODULES = 40
+# Answers that are being sent are looked for among all objects, so not at each question.
+LOOK_SECONDS = 5.0
+# What has retired waits this long for a collection, and for what is ending anyway, before its holder is looked for.
+COLLECTING_SECONDS = GRACE_SECONDS + 3.0
+
+# What a developer may want to know the version of:  module -> distribution
+DISTRIBUTIONS = {
+    "bottle": "bottle", "cheroot": "cheroot", "cherrypy": "CherryPy", "django": "Django", "flask": "Flask",
+    "flup": "flup", "gunicorn": "gunicorn", "ponyreload": "ponyreload", "waitress": "waitress", "watchdog": "watchdog",
+    "werkzeug": "Werkzeug",
+}  # fmt: skip
+
+
+class Status:
+    """Tells what a reloader has and does. To be asked from any thread; it changes nothing, and no user code runs."""
+
+    def __init__(self, reloader: Reloader) -> None:
+        self._reloader = reloader
+        self._versions: dict[str, str] = {}
+        # The requests of a generation that were found, when that was, and its leases then:  3 -> (71.5, 1, [<request>])
+        self._looked: dict[int, tuple[float, int, list[OpenRequest]]] = {}
+
+    def data(self) -> dict[str, Any]:
+        """Return all of it. Times are in seconds."""
+        reloader = self._reloader
+        serving = reloader.serving
+        error = reloader.error
+        folders, poll_seconds = reloader.watching
+        where = detect(sys.modules, environment_of_process())
+        options = reloader.options
+        return {
+            "serving": serving.number,
+            "at": time.time(),
+            "error": None if error is None else _error(error),
+            "generations": self._generations(serving),
+            "loads": [_load(record) for record in reversed(reloader.journal.records()[-LOADS:])],
+            "modules": {
+                "user": [_module(each) for each in user_modules(serving, options, reloader.entries)],
+                "system": [_module(each) for each in system_modules()],
+            },
+            "watching": {
+                "folders": [{"folder": shown(each), "deep": deep} for each, deep in sorted(folders.items())],
+                "poll_seconds": poll_seconds,
+                "extra_files": [shown(each) for each in options.extra_files],
+            },
+            "options": {
+                "include": list(options.included),
+                "isolate": list(options.isolate),
+                "drain_seconds": options.drain_seconds,
+            },
+            "platform": {"name": where.name, "sign": where.sign},
+            "adapters": _adapters(reloader),
+            "applications": [slot.name for slot in reloader.slots],
+            "process": {"id": os.getpid(), "folder": os.getcwd(), "python": platform.python_version()},
+            "versions": self._versions_of_imported(),
+        }
+
+    # -- generations -----------------------------------------------------------------------------------------
+
+    def _generations(self, serving: Generation) -> list[dict[str, Any]]:
+        """Return all that are in memory, the newest first."""
+        now = time.monotonic()
+        living = self._reloader.living
+        self._looked = {each.number: self._looked[each.number] for each in living if each.number in self._looked}
+        rows = [self._living(each, serving, now) for each in living]
+        rows += [_retained(kept, now) for kept in self._reloader.retired]
+        return sorted(rows, key=lambda row: row["number"], reverse=True)
+
+    def _living(self, generation: Generation, serving: Generation, now: float) -> dict[str, Any]:
+        is_old = generation.published and generation is not serving
+        row = _row(generation, _state(generation, serving), now)
+        row["leases"] = len(generation.leases)
+        row["requests"] = [
+            {"request": each.line, "seconds": each.seconds} for each in self._requests(generation, is_old, now)
+        ]
+        row["superseded_seconds"] = now - generation.superseded_at if is_old else None
+        return row
+
+    def _requests(self, generation: Generation, is_old: bool, now: float) -> list[OpenRequest]:
+        """Return a generation's requests: those in a call, and of a superseded one those whose answer is being sent."""
+        count = len(generation.leases)
+        if not count:
+            return []
+        found = requests_of(generation, with_bodies=False)
+        # Of the generation that serves, a stream is nothing that keeps anybody waiting.
+        if not is_old or len(found) >= count:
+            return found
+        at, leases, known = self._looked.get(generation.number, (0.0, 0, []))
+        if leases == count and now - at < LOOK_SECONDS:
+            return [each._replace(seconds=each.seconds + now - at) for each in known]
+        found = requests_of(generation)
+        self._looked[generation.number] = (now, count, found)
+        return found
+
+    # -- versions --------------------------------------------------------------------------------------------
+
+    def _versions_of_imported(self) -> dict[str, str]:
+        from importlib.metadata import PackageNotFoundError, version  # here: it imports much
+
+        for module, distribution in DISTRIBUTIONS.items():
+            if module in sys.modules and distribution not in self._versions:
+                with suppress(PackageNotFoundError):  # imported from a source tree
+                    self._versions[distribution] = version(distribution)
+        return self._versions
+
+
+def _state(generation: Generation, serving: Generation) -> str:
+    if generation is serving:
+        return "serving"
+    if not generation.published:
+        return "given up" if generation.abandoned or generation.retires else "loading"
+    return "retiring" if generation.retires else "superseded"
+
+
+def _row(generation: Generation, state: str, now: float) -> dict[str, Any]:
+    load = generation.load
+    began = generation.published_at if generation.published else now if load is None else load.started
+    return {
+        "number": generation.number,
+        "state": state,
+        "age": max(0.0, now - began),
+        "modules": len(generation.modules),
+        "leases": 0,
+        "requests": [],
+        "superseded_seconds": None,
+        "held_by": None,
+        "note": f"at {load.where()}" if state == "loading" and load is not None else None,
+    }
+
+
+def _retained(kept: Kept, now: float) -> dict[str, Any]:
+    generation, at, holder = kept
+    row = _row(generation, "retained", now)
+    row["superseded_seconds"] = max(0.0, now - generation.superseded_at) if generation.published else None
+    if holder is not None:
+        row["held_by"] = {"path": list(holder.path), "text": holder.text}
+    elif script_runs(generation):
+        row["note"] = "the script that it began with runs on in the main thread, and holds it"
+    elif now - at < COLLECTING_SECONDS:
+        row["state"] = "retired"
+        row["note"] = "its memory has not been collected yet"
+    else:
+        row["note"] = "what holds it has not been found; Reloader.retained() looks again"
+    return row
+
+
+# -- loads, modules, adapters --------------------------------------------------------------------------------
+
+
+def _load(record: LoadRecord) -> dict[str, Any]:
+    """Return a load with the times of its slowest modules, and what the others took together."""
+    slowest = sorted(record.modules.items(), key=lambda each: -each[1])
+    rest = slowest[MODULES:]
+    return {
+        "number": record.number,
+        "at": record.at,
+        "seconds": record.seconds,
+        "changed": [shown(file) for file in record.changed[:CHANGED]],
+        "changed_count": len(record.changed),
+        "modules": [{"name": name, "seconds": seconds} for name, seconds in slowest[:MODULES]],
+        "others": {"count": len(rest), "seconds": sum(seconds for _, seconds in rest)},
+        "error": None if record.error is None else _failure(record.error),
+    }
+
+
+def _error(error: LoadError) -> dict[str, Any]:
+    """Return what went wrong and where, with the lines there and the traceback; no text of other than user modules."""
+    lines = [{"line": line, "text": text} for line, text in error.source]
+    return {**_failure(Failure.of(error)), "source": lines, "details": error.shareable}
+
+
+def _failure(failure: Failure) -> dict[str, Any]:
+    """Return what went wrong and where."""
+    return {
+        "number": failure.number,
+        "serving": failure.serving,
+        "text": failure.text,
+        "summary": failure.summary,
+        "file": None if failure.file is None else shown(failure.file),
+        "line": failure.line,
+    }
+
+
+def _module(reason: Reason) -> dict[str, Any]:
+    file = None if reason.file is None else shown(reason.file)
+    return {"name": reason.name, "file": file, "why": reason.why, "modules": reason.modules}
+
+
+def _adapters(reloader: Reloader) -> list[str]:
+    """Return the names of the adapters of servers and libraries; `binding` is for the ones that are not known."""
+    names = {type(adapter).__module__.rpartition(".")[2] for adapter in reloader.adapters}
+    return sorted(names - {"binding"})
