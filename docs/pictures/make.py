@@ -243,8 +243,8 @@ def main(folder: Path | None) -> None:
             if folder is not None:
                 for broken in (False, True):
                     if broken:
-                        shop.edit("shop/cart.py", "return sum", "return summe; x = undefined_name\nPRICE = TABLE # ")
-                        shop.wait_for("is not defined")
+                        shop.edit("shop/cart.py", "def total(", "VAT = prices.VAT\n\ndef total(")
+                        shop.wait_for("no attribute")
                     for width, theme in [(360, "light"), (360, "dark"), (1440, "light"), (1440, "dark")]:
                         page = open_page(browser, shop.url, width, 900, theme)
                         kind = "broken" if broken else "status"

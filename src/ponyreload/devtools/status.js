@@ -66,16 +66,25 @@ function showTitle(data) {
   const serving = data.generations.find((each) => each.state === "serving");
   const since = serving ? ticking("for ", serving.age, "") : "";
   byId("under").replaceChildren(since, ` · process ${data.process.id} in `, mono(data.process.folder));
-  const failure = byId("failure");
-  failure.hidden = !failed;
-  failure.replaceChildren();
-  if (failed) {
-    failure.append(
-      make("h2", "", "The newest contents are not served"),
-      make("code", "", data.error.text),
-      make("p", "", `Generation ${data.serving} serves on. Save the file to try again.`),
-    );
+  byId("failure").hidden = !failed;
+  if (failed) showError(data.error, data.serving);
+}
+
+function showError(error, serving) {
+  const place = error.file ? make("span", "muted", " in ", mono(`${error.file}:${error.line}`)) : null;
+  const parts = [make("h2", "", `Generation ${error.number} is not served`, place), make("p", "mono", error.summary)];
+  if (error.source.length) {
+    const lines = error.source.map((each) => {
+      const number = make("span", "at", String(each.line));
+      return make("li", each.line === error.line ? "here" : "", number, make("span", "", each.text));
+    });
+    parts.push(make("ol", "source mono", ...lines));
   }
+  parts.push(make("p", "", `Generation ${serving} serves on. Save the file to try again.`));
+  if (error.details) {
+    parts.push(make("details", "", make("summary", "", "Traceback"), make("pre", "mono", error.details)));
+  }
+  byId("failure").replaceChildren(...parts);
 }
 
 function showTiles(data) {
@@ -88,7 +97,7 @@ function showTiles(data) {
   const tiles = [
     ["Last load", last ? duration(last.seconds) : "–", last ? "" : "none yet"],
     ["Open requests", String(open), onOld ? `${onOld} on old code` : ""],
-    ["Generations in memory", String(data.generations.length), retained ? `${retained} held` : ""],
+    ["Generations", String(data.generations.length), retained ? `${retained} kept in memory` : ""],
     ["User modules", String(modules), ""],
   ];
   byId("tiles").replaceChildren(
