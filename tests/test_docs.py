@@ -183,7 +183,7 @@ class Reader:
         self.server.wait_until(lambda: _are_in_order(block.splitlines(), self.server.log), f"{block!r} in the log")
 
     def _run(self, what: str, block: str) -> None:
-        self._project.edit("script.py", block)
+        self._project.edit("script.py", self._with_port(block))
         environment = dict([what.split("=")]) if what else {}
         self._done = self._project.run("script.py", **environment)
 
@@ -276,3 +276,10 @@ def test_the_contributors_table_has_a_line_for_every_source_file():
     source = ROOT / "src/ponyreload"
     files = {path.relative_to(source).as_posix() for path in source.rglob("*.py")}
     assert sorted(re.findall(r"^\| `([\w/]+\.py)` \|", text, re.MULTILINE)) == sorted(files)
+
+
+def test_the_pictures_are_small_and_shown():
+    shown = " ".join((ROOT / page).read_text(encoding="utf-8") for page in PAGES)
+    for picture in (ROOT / "docs/pictures").glob("*.png"):
+        assert f"pictures/{picture.name})" in shown, f"nobody shows {picture.name}"
+        assert picture.stat().st_size < 100_000, f"{picture.name} is large"

@@ -63,6 +63,21 @@ def test_a_load_is_recorded_with_what_changed_and_when_it_began(project):
     assert told["is_within"]
 
 
+def test_who_has_waited_for_a_load_finds_it_recorded(project):
+    told = project(FILES).drive(f"""{HEAD}
+    found, plain = [], app.reloader.note
+    def note(error):
+        found.append(len(journal.records()))
+        plain(error)
+    app.reloader.note = note
+    app.reloader.reload()
+    project.edit("shop.py", "from ponyreload import *\\nX = PRICE")
+    until(lambda: app.reloader.error)
+    tell(found=found)
+    """)
+    assert told["found"] == [1, 2]
+
+
 def test_a_load_that_was_asked_for_has_no_changed_files(project):
     told = project(FILES).drive(f"""{HEAD}
     app.reloader.reload()

@@ -234,6 +234,18 @@ def test_what_has_retired_and_may_go_by_itself_is_not_called_retained(project):
     assert told["late"]["note"] == "what holds it has not been found; Reloader.retained() looks again"
 
 
+def test_a_generation_that_was_never_served_is_given_up(project):
+    told = project(files()).drive(f"""{HEAD}
+    from ponyreload import updating
+    updating.COLLECT_SECONDS = 3600
+    project.replace("shop.py", "X = 1", "X = PRICE")
+    until(lambda: app.reloader.error and len(app.reloader.living) == 1)
+    rows = [[each["number"], each["state"], each["superseded_seconds"]] for each in status()["generations"]]
+    tell(rows=rows)
+    """)
+    assert told["rows"] == [[2, "given up", None], [1, "serving", None]]
+
+
 def test_the_script_that_goes_on_running_is_said_to_hold_its_generation(project):
     site = project(
         {

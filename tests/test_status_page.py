@@ -130,7 +130,9 @@ def test_an_open_request_is_shown_with_the_generation_that_it_holds(site, server
 
 
 def test_what_holds_a_generation_is_shown(project, profile):
-    site = project({**FILES, "shop.py": "from ponyreload import *\nimport gates\nclass Order:\n    def price(self): pass\nX = 1\n"})
+    site = project(
+        {**FILES, "shop.py": "from ponyreload import *\nimport gates\nclass Order:\n    def price(self): pass\nX = 1\n"}
+    )
     with site.serve() as server:
         page = profile.new_page()
         visit(page, server)

@@ -1,7 +1,7 @@
 """Make the pictures of README.md: python docs/pictures/make.py [FOLDER]
 
 Serves an application, edits it, opens its pages in Chromium, and takes the pictures. It needs Debian's chromium, and
-playwright and cheroot from the package index. With a FOLDER, all sizes in both themes go there, to be looked at;
+playwright and cheroot from the package index. With a FOLDER, more sizes in both themes go there, to be looked at;
 without one, the small ones of README.md are made anew.
 """
 
@@ -94,7 +94,20 @@ AUDITED = False
 def page():
     if AUDITED:
         audit.LAST["order"] = models.Order(1, 2.0)
-    return f"<!doctype html><title>Shop</title><body><h1>{HEADLINE}</h1><p>{len(search.WORDS)} words</p></body>"
+    return PAGE.format(HEADLINE, len(search.WORDS))
+
+PAGE = '''<!doctype html>
+<html><head><title>Shop</title><style>
+  body {{ margin: 0; font: 16px/1.5 system-ui, sans-serif; color: #28331f; background: #f6f4ea; }}
+  header {{ padding: 56px 60px 44px; background: #dfe6cc; }}
+  h1 {{ margin: 0; font-size: 40px; letter-spacing: -0.02em; }}
+  main {{ padding: 30px 60px; display: grid; grid-template-columns: repeat(3, 1fr); gap: 24px; }}
+  div {{ padding: 20px; border-radius: 12px; background: #fff; }}
+  @media (max-width: 520px) {{ main {{ grid-template-columns: 1fr; }} }}
+</style></head>
+<body><header><h1>{}</h1><p>Find yours among {} words</p></header>
+<main><div>Assam</div><div>Darjeeling</div><div>Ceylon</div><div>Sencha</div><div>Gyokuro</div><div>Keemun</div></main>
+</body></html>'''
 
 def stream():
     while not superseded(0.1):
@@ -168,7 +181,11 @@ def serve() -> Iterator[Shop]:
         probe.close()
         environment = {**os.environ, "PORT": str(port), "PYTHONPATH": str(SOURCE), "PYTHONDONTWRITEBYTECODE": "1"}
         process = subprocess.Popen(
-            [sys.executable, "app.py"], cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            [sys.executable, "app.py"],
+            cwd=folder,
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         try:
             shop = Shop(folder, port)
@@ -223,35 +240,57 @@ def streaming(shop: Shop) -> Iterator[None]:
         connection.close()
 
 
-def open_page(browser: Browser, url: str, width: int, height: int, theme: str) -> Page:
-    """Open the status page in a window of its own."""
-    page = browser.new_context(viewport={"width": width, "height": height}, color_scheme=theme).new_page()
-    page.goto(f"{url}/__ponyreload__/")
+def tab(browser: Browser, width: int, height: int, theme: str) -> Page:
+    """Open a window."""
+    return browser.new_context(viewport={"width": width, "height": height}, color_scheme=theme).new_page()
+
+
+def take_status(browser: Browser, shop: Shop, file: Path, size: tuple[int, int], theme: str, whole: bool) -> None:
+    """Take a picture of the status page."""
+    page = tab(browser, *size, theme)
+    page.goto(f"{shop.url}/__ponyreload__/")
     page.locator("#main").wait_for()
-    return page
+    page.locator("#under .mono").evaluate("element => { element.textContent = '~/site'; }")  # not this machine's folder
+    page.screenshot(path=file, full_page=whole)
+
+
+def take_overlay(browser: Browser, shop: Shop, file: Path, size: tuple[int, int], theme: str) -> None:
+    """Break the application, and take a picture of what its page shows then; mend it."""
+    page = tab(browser, *size, theme)
+    page.goto(f"{shop.url}/")
+    shop.edit("shop/cart.py", "def total(", "VAT = prices.VAT\n\ndef total(")
+    page.locator("ponyreload-error main").wait_for()
+    page.screenshot(path=file)
+    shop.edit("shop/cart.py", "VAT = prices.VAT\n\ndef total(", "def total(")
+    page.locator("ponyreload-error main").wait_for(state="detached")
+
+
+def take_all(browser: Browser, shop: Shop, folder: Path) -> None:
+    """Take pictures of what there is, in both themes, as on a phone and on a wide screen."""
+    looks = [(width, theme) for width in (360, 1440) for theme in ("light", "dark")]
+    for width, theme in looks:
+        take_status(browser, shop, folder / f"status-{width}-{theme}.png", (width, 900), theme, whole=True)
+        take_overlay(browser, shop, folder / f"overlay-{width}-{theme}.png", (width, 700), theme)
+    shop.edit("shop/cart.py", "def total(", "VAT = prices.VAT\n\ndef total(")
+    shop.wait_for("no attribute")
+    for width, theme in looks:
+        take_status(browser, shop, folder / f"broken-{width}-{theme}.png", (width, 900), theme, whole=True)
 
 
 def main(folder: Path | None) -> None:
     """Take the pictures."""
-    chromium = shutil.which("chromium")
     with serve() as shop, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium)
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         play(shop)
         with streaming(shop):
             shop.edit("shop/search.py", "90_000", "90_001")
             shop.wait_for('"serving": 8')
+            until(lambda: "collected yet" not in shop.ask("/__ponyreload__/status.json"), "the collection")
             if folder is not None:
-                for broken in (False, True):
-                    if broken:
-                        shop.edit("shop/cart.py", "def total(", "VAT = prices.VAT\n\ndef total(")
-                        shop.wait_for("no attribute")
-                    for width, theme in [(360, "light"), (360, "dark"), (1440, "light"), (1440, "dark")]:
-                        page = open_page(browser, shop.url, width, 900, theme)
-                        kind = "broken" if broken else "status"
-                        page.screenshot(path=folder / f"{kind}-{width}-{theme}.png", full_page=True)
+                take_all(browser, shop, folder)
             else:
-                page = open_page(browser, shop.url, 1080, 640, "light")
-                page.screenshot(path=HERE / "status.png")
+                take_status(browser, shop, HERE / "status.png", (880, 744), "light", whole=False)
+                take_overlay(browser, shop, HERE / "overlay.png", (880, 600), "light")
         browser.close()
 
 

@@ -377,10 +377,10 @@ class Updater:
         self._files.served(load.generation)
         self._loading = None
         record = self._record(load, changed, started)
+        self._reloader.journal.ended(record)  # first: who reads the line, or waited, finds it there
         what = f"{listed(changed)} changed" if changed else "asked for"
         say(f"generation {load.generation.number} serves: {what} ({record.seconds * 1000:.0f} ms)")
         self._reloader.note(None)
-        self._reloader.journal.ended(record)
         return None
 
     def _fail(self, load: Load, error: BaseException, changed: set[str], started: float) -> None:
@@ -388,10 +388,10 @@ class Updater:
         serving = self._reloader.generation
         report = load_error(load.generation, serving, error, lambda file: self._is_user_file(load.generation, file))
         self._files.failed(load.generation)
+        self._reloader.journal.ended(self._record(load, changed, started, report))
         outcome = f"still serving generation {serving}; save the file to try again"
         say(f"{report.details}\n{report}\n{outcome}", logging.ERROR)
         self._reloader.note(report)
-        self._reloader.journal.ended(self._record(load, changed, started, report))
 
     def _is_user_file(self, failed: Generation, file: str) -> bool:
         """Tell whether a file is a user module's, as far as one knows that of a load that has failed."""

@@ -168,7 +168,7 @@ def _retained(kept: Kept, now: float) -> dict[str, Any]:
     elif script_runs(generation):
         row["note"] = "the script that it began with runs on in the main thread, and holds it"
     elif now - at < COLLECTING_SECONDS:
-        row["state"] = "retired"
+        row["state"] = "retired" if generation.published else "given up"
         row["note"] = "its memory has not been collected yet"
     else:
         row["note"] = "what holds it has not been found; Reloader.retained() looks again"
