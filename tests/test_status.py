@@ -284,6 +284,29 @@ def test_the_script_that_goes_on_running_is_said_to_hold_its_generation(project)
     assert {"cheroot"} <= told["versions"].keys()
 
 
+@pytest.mark.parametrize("path", ["", "status.json", "status.js", "status.css", "status.svg"])
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({}, "200 OK"),
+        ({"HTTP_HOST": "shop.example:8080"}, "403 Forbidden"),
+        ({"REMOTE_ADDR": "192.0.2.7"}, "403 Forbidden"),
+        ({"HTTP_X_FORWARDED_FOR": "192.0.2.7"}, "403 Forbidden"),
+        ({"HTTP_SEC_FETCH_SITE": "cross-site", "HTTP_SEC_FETCH_MODE": "cors"}, "403 Forbidden"),
+        ({"HTTP_ORIGIN": "http://shop.example"}, "403 Forbidden"),
+        ({"method": "POST"}, "405 Method Not Allowed"),
+    ],
+)
+def test_nobody_else_is_told_anything(project, path, environ, expected):
+    told = project(files()).drive(f"""{HEAD}
+    environ = {{"REMOTE_ADDR": "127.0.0.1", "HTTP_HOST": "localhost:8080"}} | {environ!r}
+    text = finish(start(app.application, "/__ponyreload__/{path}", **environ))
+    tell(status=start.status, text=text)
+    """)
+    assert told["status"] == expected
+    assert told["text"].startswith("ponyreload ") is (expected != "200 OK"), told["text"]
+
+
 # -- loads -------------------------------------------------------------------------------------------------------
 
 
