@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from ponyreload.reloader import Reloader
 
-__all__ = ["AutoreloadMiddleware", "generation", "use_autoreload"]
+__all__ = ["AutoreloadMiddleware", "generation", "turn_on", "use_autoreload"]
 
 # Guards the two below: two threads may turn autoreload on at once.
 _lock = threading.Lock()
@@ -79,7 +79,7 @@ def use_autoreload(
         trusted_clients=trusted_clients,
         trusted_hosts=trusted_hosts,
     )
-    return _turn_on(sys._getframe(1).f_globals, options)
+    return turn_on(sys._getframe(1).f_globals, options)
 
 
 class AutoreloadMiddleware:
@@ -132,7 +132,7 @@ class AutoreloadMiddleware:
         elif not callable(app):
             raise TypeError(f"AutoreloadMiddleware takes a WSGI callable or an import string, not {app!r}")
         caller = sys._getframe(1)
-        reloader = _turn_on(caller.f_globals, options)
+        reloader = turn_on(caller.f_globals, options)
         application: Any = resolve(app) if isinstance(app, str) else app
         if not callable(application):
             raise TypeError(f"{app!r} is no WSGI callable: {application!r}")
@@ -157,7 +157,7 @@ def generation() -> int:
     return 0 if current is None else current.number
 
 
-def _turn_on(caller: dict[str, Any], options: Options) -> Reloader | None:
+def turn_on(caller: dict[str, Any], options: Options) -> Reloader | None:
     """Make the one reloader, or give it more options; None where nothing is to be done."""
     global _reloader, _is_off
     with _lock:

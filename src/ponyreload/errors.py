@@ -14,7 +14,7 @@ class LoadError(PonyreloadError):
 
     Attributes:
         number: The number that the generation would have had.
-        serving: The number of the generation that still serves.
+        serving: The number of the generation that still serves; 0 if none has been served yet.
         file: Absolute path of the user's file where it went wrong, or None.
         line: Line number in *file*, or None.
         reason: The exception that ended the load.
@@ -52,6 +52,12 @@ class LoadError(PonyreloadError):
             said = "its text cannot be had: its __str__ raises"
         self.summary = f"{type(reason).__name__}: {said}" if said else type(reason).__name__
         super().__init__(f"generation {number} not served: {place + ' ' if place else ''}{self.summary}")
+
+    @property
+    def outcome(self) -> str:
+        """What is served now, and what to do."""
+        what = f"still serving generation {self.serving}" if self.serving else "nothing is served yet"
+        return f"{what}; save the file to try again"
 
 
 class Abandoned(BaseException):

@@ -124,6 +124,8 @@ class Generation:
         self.retires = False
         self.has_called_hooks = False  # those of `on_retire`
         self.abandoned = False
+        # The first one, if its modules could not be run: what it serves is the error.
+        self.is_broken = False
         # Set when a newer one serves, this one was given up, or the process ends: what runs long is to end.
         self.superseded = threading.Event()
         # When that was, on the monotonic clock, and whether the requests that last have been named since.

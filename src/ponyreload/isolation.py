@@ -15,7 +15,16 @@ from ponyreload.libraries import KNOWN
 from ponyreload.reporting import say, shown
 from ponyreload.routed import RoutedModule, name_of
 
-__all__ = ["is_isolated", "is_library", "isolate", "library_code", "tell_of_known", "tell_of_mixed", "too_late"]
+__all__ = [
+    "homes_of",
+    "is_isolated",
+    "is_library",
+    "isolate",
+    "library_code",
+    "tell_of_known",
+    "tell_of_mixed",
+    "too_late",
+]
 
 # What was named so far; there is one reloader in a process.
 _isolated: tuple[str, ...] = ()
@@ -87,7 +96,7 @@ def tell_of_known(modules: Mapping[str, Any], is_included: Callable[[str], bool]
         if standing is None or ("known", library) in _told or is_included(library):
             continue
         for name, module in modules.items():
-            if not is_isolated(name) and any(_is_of(home, library) for _, home in _homes(module)):
+            if not is_isolated(name) and any(_is_of(home, library) for _, home in homes_of(module)):
                 if known.is_used(_namespace(standing)):
                     file = _namespace(module).get("__file__")
                     what = f"{shown(file) if file else name} uses {library}, which {known.trouble}"
@@ -120,7 +129,7 @@ def tell_of_mixed(generation: int, user_modules: Collection[str]) -> None:
             if is_isolated(name) and not _is_extension(file) and (file.endswith(".pyc") or not os.path.isfile(file)):
                 what = f"{name} has no source file that can be read again ({file})"
                 _tell("unreadable", top, f"{what}: it stays shared by all generations; unpack it to have it isolated")
-            for key, home in _homes(module):
+            for key, home in homes_of(module):
                 # That a package has its modules as attributes is no use of them.
                 if home in isolated and home != f"{name}.{key}":
                     _tell_of_user(name, file, home, generation)
@@ -167,7 +176,7 @@ def _namespace(module: Any) -> Mapping[str, Any]:
     return _namespace_of_module(module) if issubclass(type(module), ModuleType) else {}
 
 
-def _homes(module: Any) -> Iterator[tuple[str, str]]:
+def homes_of(module: Any) -> Iterator[tuple[str, str]]:
     """Yield each attribute of a module that comes from elsewhere, with the module that it, or its class, is from."""
     for key, value in list(_namespace(module).items()):
         if key.startswith("__"):

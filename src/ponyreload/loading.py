@@ -34,6 +34,7 @@ class Load:
         modules: Modules,
         before: Callable[[], object],
         when_done: threading.Condition,
+        after: Callable[[], object] = lambda: None,
     ) -> None:
         self.generation = generation
         self.error: BaseException | None = None
@@ -47,6 +48,7 @@ class Load:
         self._runs_script = runs_script
         # It holds the generation before, which the thread must not: it may be parked for long.
         self._before: Callable[[], object] | None = before
+        self._after = after
         self.thread = LoadThread(self)
         generation.load = self
 
@@ -96,6 +98,7 @@ class Load:
                 if self._runs_script:
                     self._modules.run_main(self.generation)
                 self._require_entries()
+                self._after()
             except BaseException as error:  # a Ctrl-C from the keyboard reaches the main thread only
                 self._finish(error)
             else:

@@ -26,16 +26,16 @@ def is_named_by(name: str, names: Iterable[str]) -> bool:
     return any(name == each or name.startswith(each + ".") for each in names)
 
 
-def is_user(name: str, namespace: Mapping[str, Any], is_included: Callable[[str], bool]) -> bool:
+def is_user(name: str, namespace: Mapping[str, Any], is_included: Callable[..., bool]) -> bool:
     """Tell whether a module that has run is a user module.
 
     The constant decides. A module that says nothing is one if it is included: it asked for autoreload itself, or
-    an option names it.
+    an option names it, or the folder that its file is in.
     """
     if is_named_by(name, ("ponyreload",)):
         return False
     word = own_word(namespace)
-    return is_included(name) if word is None else word
+    return is_included(name, namespace.get("__file__")) if word is None else word
 
 
 def star_mark(module: str) -> Callable[[str], Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextvars import Context, copy_context
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,7 @@ class Slot:
         name: How messages call it.
         shared_app: Serves each generation that does not fill the slot, if there is one.
         place: Where a generation has the application that does not fill the slot, as an import string.
+        make: Makes the application of a generation, in its load.
     """
 
     def __init__(
@@ -37,12 +38,14 @@ class Slot:
         name: str,
         shared_app: WSGIApplication | None = None,
         place: str | None = None,
+        make: Callable[[], WSGIApplication] | None = None,
     ) -> None:
         self._reloader = reloader
         self.key = key
         self._name = name
         self._shared_app = shared_app
         self._place = place
+        self._make = make
         # Whether a server calls it itself, and not a framework within a request.
         self._is_outermost = False
 
@@ -92,6 +95,11 @@ class Slot:
     def is_shared(self) -> bool:
         """Whether one application serves all generations."""
         return self._shared_app is not None
+
+    def fill(self, generation: Generation) -> None:
+        """Make the application of *generation*, which is active, if that is how this slot is filled."""
+        if self._make is not None:
+            generation.apps[self.key] = self._make()
 
     def check(self, generation: Generation) -> None:
         """Fill this slot from its place, if it has one and *generation* left it empty.

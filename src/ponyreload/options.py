@@ -10,6 +10,7 @@ from typing import Any
 
 from ponyreload.devtools.access import check_client, check_host
 from ponyreload.libraries import refusal
+from ponyreload.marking import is_project_file
 
 __all__ = ["DRAIN_SECONDS", "Options"]
 
@@ -33,6 +34,7 @@ class Options:
         browser_refresh: Whether pages refresh themselves, and `/__ponyreload__/` answers; None: they do.
         trusted_clients: Addresses and networks that may see the latter, besides loopback ones.
         trusted_hosts: Names in the Host header besides loopback ones, for the same.
+        project_folders: Absolute paths: source below these counts as marked, but for installed packages.
     """
 
     include: tuple[str, ...] = ()
@@ -44,6 +46,7 @@ class Options:
     browser_refresh: bool | None = None
     trusted_clients: tuple[str, ...] = ()
     trusted_hosts: tuple[str, ...] = ()
+    project_folders: tuple[str, ...] = ()
 
     @classmethod
     def checked(
@@ -112,12 +115,18 @@ class Options:
             self.browser_refresh if other.browser_refresh is None else other.browser_refresh,
             tuple(dict.fromkeys(self.trusted_clients + other.trusted_clients)),
             tuple(dict.fromkeys(self.trusted_hosts + other.trusted_hosts)),
+            tuple(dict.fromkeys(self.project_folders + other.project_folders)),
         )
 
     @property
     def included(self) -> tuple[str, ...]:
         """The names that `include=` has."""
         return tuple(name for name in self.include if name not in self.isolate)
+
+    def are_of_project(self, file: str | None) -> bool:
+        """Tell whether *file* is source below one of the project's folders."""
+        folders = tuple(os.path.join(folder, "") for folder in self.project_folders)
+        return bool(folders) and file is not None and file.startswith(folders) and is_project_file(file)
 
     def without(self, names: Collection[str]) -> Options:
         """Return the same but for these names, which are not isolated."""

@@ -10,6 +10,7 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 from ponyreload import keeping, marking, thread_frames
@@ -221,8 +222,11 @@ class Reloader:
         if is_more and self._updater.is_started:
             self._updater.touch(0)  # there is more to watch, or another interval
 
-    def _is_included(self, name: str) -> bool:
-        return name in self.entries or marking.is_named_by(name, self._files.options.include)
+    def _is_included(self, name: str, file: str | None = None) -> bool:
+        options = self._files.options
+        if name in self.entries or marking.is_named_by(name, options.include):
+            return True
+        return name != MAIN and options.are_of_project(file)
 
     def adopt(self) -> None:
         """Make the marked modules that Python itself has imported part of generation 1."""
@@ -266,7 +270,14 @@ class Reloader:
     # -- requests --------------------------------------------------------------------------------------------
 
     def slot(
-        self, key: object, name: str, app: Any, filler: Generation, shared: bool = False, place: str | None = None
+        self,
+        key: object,
+        name: str,
+        app: Any,
+        filler: Generation,
+        shared: bool = False,
+        place: str | None = None,
+        make: Callable[[], Any] | None = None,
     ) -> Slot:
         """Fill slot *key* in generation *filler* with *app*; return what a server is to hold.
 
@@ -277,10 +288,11 @@ class Reloader:
             filler: The generation that made *app*.
             shared: Whether *app* serves every generation that does not fill the slot itself.
             place: Where to find the application of a generation that does not fill the slot itself.
+            make: Makes the application of a later generation, at the end of its load.
         """
         filler.apps[key] = app
         with self._lock:
-            return self._slots.setdefault(key, Slot(self, key, name, app if shared else None, place))
+            return self._slots.setdefault(key, Slot(self, key, name, app if shared else None, place, make))
 
     def lease(self) -> Generation:
         """Give the caller a hold on the generation that serves; each is to be given back by `release` once."""
@@ -325,6 +337,15 @@ class Reloader:
         with self._lock:
             return tuple(self._living)
 
+    @property
+    def options(self) -> Options:
+        """All options that were given."""
+        return self._files.options
+
+    def folders(self) -> list[str]:
+        """Return the folders that are watched for what serves."""
+        return sorted(self._files.folders(self._current))
+
     def idle(self) -> list[Generation]:
         """Return the superseded generations whose last lease has ended."""
         with self._lock:
@@ -362,6 +383,11 @@ class Reloader:
             self._living.append(generation)
         self._owned.begin(generation)
         return generation
+
+    def fill(self, generation: Generation) -> None:
+        """Make the applications of a generation that its modules do not make themselves; called in its load."""
+        for slot in list(self._slots.values()):
+            slot.fill(generation)
 
     def publish(self, load: Load) -> None:
         """Make a loaded generation the one that serves.

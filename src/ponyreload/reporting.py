@@ -23,11 +23,13 @@ logger = logging.getLogger("ponyreload")
 _first_process = os.getpid()
 
 
-def say(text: str, level: int = logging.INFO) -> None:
+def say(text: str, level: int = logging.INFO, *, of_load: bool = False) -> None:
     """Log *text*; write it to stderr if logging is not configured, so that a reload is never silent.
 
     Python's own level for all loggers, WARNING, is taken for INFO here: `waitress.serve`, for one, puts in a handler
     and leaves it at that. `logging.config` disables all loggers that it is not told of; so that says nothing of ours.
+
+    The attribute ``of_load`` of the record says whether the journal's listeners are told the same.
     """
     if os.getpid() != _first_process:
         text = f"process {os.getpid()}: {text}"
@@ -36,7 +38,7 @@ def say(text: str, level: int = logging.INFO) -> None:
         least = logging.INFO
     if level < least or level <= logging.root.manager.disable:
         return
-    record = logger.makeRecord(logger.name, level, __file__, 0, text, (), None)
+    record = logger.makeRecord(logger.name, level, __file__, 0, text, (), None, extra={"of_load": of_load})
     if logger.filter(record):
         if logger.hasHandlers():
             logger.callHandlers(record)

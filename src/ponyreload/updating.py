@@ -283,10 +283,10 @@ class Updater:
 
     def _is_back(self, serving: Generation) -> bool:
         """Tell whether the files, after a failed load, are again those of what serves; then that error is over."""
-        if not self._files.are_as_served(serving):
+        if serving.is_broken or not self._files.are_as_served(serving):
             return False
         self._files.served(serving)
-        say(f"generation {serving.number} serves: the files are again what it was loaded from")
+        say(f"generation {serving.number} serves: the files are again what it was loaded from", of_load=True)
         self._reloader.note(None)
         self._reloader.journal.is_over(serving.number)
         return True
@@ -332,6 +332,7 @@ class Updater:
             self._modules,
             (lambda: call_reload_hooks(serving)) if hooks else (lambda: None),
             self._news,
+            lambda: self._reloader.fill(load.generation),
         )
         self._loading = load
         self._reloader.journal.began(load)
@@ -379,18 +380,17 @@ class Updater:
         record = self._record(load, changed, started)
         self._reloader.journal.ended(record)  # first: who reads the line, or waited, finds it there
         what = f"{listed(changed)} changed" if changed else "asked for"
-        say(f"generation {load.generation.number} serves: {what} ({record.seconds * 1000:.0f} ms)")
+        say(f"generation {load.generation.number} serves: {what} ({record.seconds * 1000:.0f} ms)", of_load=True)
         self._reloader.note(None)
         return None
 
     def _fail(self, load: Load, error: BaseException, changed: set[str], started: float) -> None:
         """Report a load that failed; what served before serves on."""
-        serving = self._reloader.generation
+        serving = 0 if self._reloader.serving.is_broken else self._reloader.generation
         report = load_error(load.generation, serving, error, lambda file: self._is_user_file(load.generation, file))
         self._files.failed(load.generation)
         self._reloader.journal.ended(self._record(load, changed, started, report))
-        outcome = f"still serving generation {serving}; save the file to try again"
-        say(f"{report.details}\n{report}\n{outcome}", logging.ERROR)
+        say(f"{report.details}\n{report}\n{report.outcome}", logging.ERROR, of_load=True)
         self._reloader.note(report)
 
     def _is_user_file(self, failed: Generation, file: str) -> bool:
@@ -403,7 +403,7 @@ class Updater:
         # It is new, and has not come to its end; it may not even compile.
         source = failed.sources.get(file)
         says_so = source is not None and (b"ponyreload" in source.data or b"USE_AUTORELOAD" in source.data)
-        return says_so or any(map(self._modules.is_included, names))
+        return says_so or any(self._modules.is_included(name, file) for name in names)
 
     @staticmethod
     def _record(load: Load, changed: set[str], started: float, error: LoadError | None = None) -> LoadRecord:
