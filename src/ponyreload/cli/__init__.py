@@ -1,0 +1,5 @@
+"""The command line: serves an application, explains a module, and checks a project."""
+
+from __future__ import annotations
+
+__all__: list[str] = []

@@ -1,0 +1,154 @@
+"""Checking: loads an application, reloads it once, and reports what does not go well."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import sys
+from collections.abc import Iterator
+from types import ModuleType
+
+import click
+
+from ponyreload.adapters.platforms import detect, environment_of_process
+from ponyreload.cli.ending import LONGEST_SECONDS, end_by_force
+from ponyreload.cli.first import load_first
+from ponyreload.cli.targets import Target
+from ponyreload.errors import LoadError
+from ponyreload.generations import Generation
+from ponyreload.isolation import homes_of
+from ponyreload.marking import is_project_file
+from ponyreload.modules import namespace_of
+from ponyreload.options import Options
+from ponyreload.reasons import reason_for_system
+from ponyreload.reloader import Reloader
+from ponyreload.reporting import logger, shown
+from ponyreload.routed import RoutedModule
+from ponyreload.watcher import events_arrive
+
+__all__ = ["check_project"]
+
+RETIRE_SECONDS = 5.0
+MOST_NAMES = 3
+
+
+class Findings(logging.Handler):
+    """What does not go well; among it, each warning that ponyreload has to say meanwhile, once."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.texts: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if not getattr(record, "of_load", False):
+            self.add(record.getMessage())
+
+    def add(self, text: str) -> None:
+        """Add one, unless it is there."""
+        if text not in self.texts:
+            self.texts.append(text)
+
+
+def check_project(target: Target, options: Options) -> int:
+    """Print what is found, and return the exit status: 1 if there is something to do."""
+    findings = Findings()
+    logger.addHandler(findings)
+    logger.propagate = False
+    platform = detect(sys.modules, environment_of_process())
+    _row("platform", f"{platform.name}: autoreload {'is on' if platform.is_ours else 'does nothing'} ({platform.sign})")
+    loaded = load_first(target, options)
+    if loaded.reloader is not None:
+        if loaded.error is not None:
+            _row("load", str(loaded.error))
+            findings.add(f"{target.text} does not load:\n{loaded.error.details}")
+        else:
+            record = loaded.reloader.journal.records()[0]
+            _row("load", f"{target.text} was loaded in {record.seconds * 1000:.0f} ms")
+        _check_modules(loaded.reloader, findings)
+        _check_folders(loaded.reloader, findings)
+        if loaded.error is None:
+            _check_reload(loaded.reloader, findings)
+        loaded.reloader.stop()
+    for text in findings.texts:
+        click.echo("\n! " + text.replace("\n", "\n  "))
+    count = len(findings.texts)
+    click.echo(f"\n{count} finding{'' if count == 1 else 's'}" if count else "\nnothing to do")
+    end_by_force(LONGEST_SECONDS, int(bool(count)))  # what the application has started may go on
+    return int(bool(count))
+
+
+def _row(title: str, text: str) -> None:
+    click.echo(f"{title:<10}{text}")
+
+
+def _check_modules(reloader: Reloader, findings: Findings) -> None:
+    """Count the modules; find system modules that go on with objects of a generation's."""
+    generation = reloader.serving
+    names = sorted(generation.modules)
+    count = len(names)
+    _row(
+        "modules", f"{count} user module{'' if count == 1 else 's'}: {', '.join(names[:8])}{' …' if count > 8 else ''}"
+    )
+    for name, module in _system_modules():
+        file = namespace_of(name, module).get("__file__")
+        if is_project_file(file):
+            _row(
+                "", f"system module {name} ({shown(str(file))}): {reason_for_system(name, namespace_of(name, module))}"
+            )
+        held = [f"{name}.{key}" for key, home in _held(module, generation)]
+        if held:
+            more = f" and {len(held) - MOST_NAMES} more" if len(held) > MOST_NAMES else ""
+            what = f"{', '.join(held[:MOST_NAMES])}{more} came from a user module"
+            findings.add(
+                f"{what}: {name} is a system module, and keeps the first generation's; import it where it is used"
+            )
+
+
+def _system_modules() -> Iterator[tuple[str, ModuleType]]:
+    """Yield the modules that are no user modules, and neither ours nor the standard library's."""
+    for name, module in sorted(sys.modules.items()):
+        top = name.partition(".")[0]
+        is_other = top not in sys.stdlib_module_names and top not in ("ponyreload", "__main__", "__mp_main__")
+        if is_other and type(module) is not RoutedModule and isinstance(module, ModuleType):
+            yield name, module
+
+
+def _held(module: ModuleType, generation: Generation) -> Iterator[tuple[str, str]]:
+    for key, home in homes_of(module):
+        # What stands for a module leads to the newest generation.
+        if home in generation.modules and type(vars(module).get(key)) is not RoutedModule:
+            yield key, home
+
+
+def _check_folders(reloader: Reloader, findings: Findings) -> None:
+    """Find the folders in which an edit makes no event."""
+    folders = reloader.folders()
+    deaf = [folder for folder in folders if not events_arrive(folder)]
+    for folder in deaf:
+        findings.add(
+            f"no file events arrive in {shown(folder)}, which another machine may write to: --poll looks there"
+        )
+    number = f"{len(folders)} folder{'' if len(folders) == 1 else 's'}"
+    _row("events", f"none in {len(deaf)} of {number}" if deaf else f"arrive in {number}")
+
+
+def _check_reload(reloader: Reloader, findings: Findings) -> None:
+    """Reload once, and see what keeps the first generation in memory."""
+    try:
+        reloader.reload()
+    except LoadError as error:
+        _row("reload", str(error))
+        findings.add(f"the same files do not load a second time:\n{error.details}")
+        return
+    record = reloader.journal.records()[-1]
+    _row("reload", f"generation {record.number} was loaded in {record.seconds * 1000:.0f} ms")
+    with reloader.news:
+        is_over = reloader.news.wait_for(lambda: len(reloader.living) == 1, RETIRE_SECONDS)
+    if not is_over:
+        _row("memory", f"generation 1 had not retired after {RETIRE_SECONDS:.0f} s")
+        return
+    gc.collect()
+    holders = reloader.retained()
+    for holder in holders:
+        findings.add(holder.text)
+    _row("memory", "generation 1 stays in memory" if holders else "generation 1 has left the memory")

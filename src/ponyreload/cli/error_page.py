@@ -1,0 +1,88 @@
+"""The error page: what is answered while no generation has loaded yet. Another one may be put in its place."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from ponyreload.errors import LoadError
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+__all__ = ["error_page", "error_text", "may_see"]
+
+NO_ERROR = "The application has not been loaded yet."
+HIDDEN = "The application does not load. The terminal of ponyreload says why."
+LOOPBACK = ("localhost", "127.0.0.1", "[::1]", "::1")
+
+PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>{title}</title>
+<style>
+:root {{ color-scheme: light dark; }}
+body {{ font: 1rem/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem; }}
+h1 {{ font-size: 1.25rem; overflow-wrap: anywhere; }}
+pre {{ background: #8882; border-left: 4px solid #c33; overflow-x: auto; padding: 1rem; }}
+</style>
+</head>
+<body>
+<h1>{title}</h1>
+<pre>{details}</pre>
+<p>{outcome}</p>
+</body>
+</html>
+"""
+
+
+def error_page(newest: Callable[[], LoadError | None]) -> WSGIApplication:
+    """Return an application that answers every request with the newest error, as HTML to those who take that.
+
+    Args:
+        newest: Returns why nothing is served.
+    """
+
+    def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        error = newest()
+        if error is None or not may_see(environ):
+            title, details, outcome = HIDDEN if error else NO_ERROR, "", ""
+        else:
+            title, details, outcome = str(error), error.details, error.outcome
+        if "text/html" in environ.get("HTTP_ACCEPT", ""):
+            kind = "text/html"
+            parts = {"title": title, "details": details, "outcome": outcome}
+            text = PAGE.format(**{name: html.escape(part) for name, part in parts.items()})
+        else:
+            kind, text = "text/plain", error_text(title, details, outcome)
+        body = text.encode("utf-8", "backslashreplace")
+        headers = [
+            ("Content-Type", f"{kind}; charset=utf-8"),
+            ("Content-Length", str(len(body))),
+            ("Cache-Control", "no-store"),
+            ("X-Content-Type-Options", "nosniff"),
+        ]
+        start_response("503 Service Unavailable", headers)
+        return [b"" if environ["REQUEST_METHOD"] == "HEAD" else body]
+
+    return application
+
+
+def error_text(title: str, details: str, outcome: str) -> str:
+    """Return the error as the log has it."""
+    return "".join(f"{part}\n" for part in (details, title, outcome) if part)
+
+
+def may_see(environ: WSGIEnvironment) -> bool:
+    """Tell whether the client may see source text: one on this machine, which asks for it by this machine's name.
+
+    The name keeps pages of other sites out, whose name has been made to lead here.
+    """
+    host = environ.get("HTTP_HOST", "localhost")
+    name = host.partition("]")[0] + "]" if host.startswith("[") else host.partition(":")[0]
+    client = environ.get("REMOTE_ADDR", "")
+    is_here = client in ("", "::1") or client.startswith(("127.", "::ffff:127."))
+    return is_here and name.lower() in LOOPBACK

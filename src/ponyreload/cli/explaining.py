@@ -1,0 +1,130 @@
+"""Explaining: what a file or a module is to ponyreload, and what an edit of it does."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+
+import click
+
+from ponyreload.cli.ending import LONGEST_SECONDS, end_by_force
+from ponyreload.cli.first import Loaded, load_first
+from ponyreload.cli.importers import files_of_modules, importers_of
+from ponyreload.cli.targets import Target
+from ponyreload.generations import Generation
+from ponyreload.isolation import is_isolated
+from ponyreload.marking import is_project_file, own_word
+from ponyreload.modules import namespace_of
+from ponyreload.options import Options
+from ponyreload.reasons import reason_for_system, reason_for_user
+from ponyreload.reporting import logger, shown
+
+__all__ = ["explain"]
+
+MOST_IMPORTERS = 10
+
+
+def explain(path_or_module: str, target: Target, options: Options) -> int:
+    """Print it, and return the exit status: 1 if the application could not be loaded, so that this is not all."""
+    logger.setLevel(logging.WARNING)
+    loaded = load_first(target, options)
+    status = 1 if loaded.error else 0
+    if loaded.reloader is None:
+        _print("autoreload does nothing here, so an edit takes a restart")
+    else:
+        _explain(path_or_module, target, loaded)
+        loaded.reloader.stop()
+    end_by_force(LONGEST_SECONDS, status)  # what the application has started may go on
+    return status
+
+
+def _explain(path_or_module: str, target: Target, loaded: Loaded) -> None:
+    assert loaded.reloader is not None
+    reloader, generation = loaded.reloader, loaded.reloader.serving
+    files = files_of_modules(generation)
+    name, file = _resolved(path_or_module, files)
+    place = f" ({shown(file)})" if file and name else ""
+    _print(f"{name or shown(file)}{place}")
+    if file in reloader.options.find_extra_files():
+        _print("  extra file: the option extra_files names it")
+        _print("  an edit of it: all user modules are loaded again")
+        if not name:
+            return
+    if not name:
+        _print("  no module: no module that the application imports has this file")
+        _print(f"  an edit of it: nothing happens; {_remedy(file)}")
+        return
+    module = generation.modules.get(name)
+    is_user = module is not None
+    if module is None:
+        standing = sys.modules.get(name)
+        if standing is None or (name in generation.running and loaded.error):
+            _print(f"  not imported: {target.text} has not imported it so far")
+            _print("  an edit of it: nothing happens, unless a load has looked for it in vain")
+            return
+        module = standing
+    namespace = namespace_of(name, module)
+    if is_user:
+        _print(f"  user module: {reason_for_user(name, namespace, reloader.options, reloader.entries)}")
+    else:
+        _print(f"  system module: {reason_for_system(name, namespace)}")
+    _print_importers(name, target, files)
+    _print(f"  an edit of it: {_effect(name, file, is_user, loaded)}")
+    if not is_user and own_word(namespace) is None and is_project_file(file):
+        _print(f'  to have it reloaded: mark it with "from ponyreload import *", or --include {name}')
+
+
+def _resolved(text: str, files: dict[str, str]) -> tuple[str, str]:
+    """Return the module's name and its absolute file; each may be empty.
+
+    What is a module and a file too, such as a package in the current folder, is taken for the module.
+    """
+    if text in files or text in sys.modules:
+        return text, files.get(text, "")
+    path = os.path.abspath(text)
+    if os.path.isdir(path):
+        path = os.path.join(path, "__init__.py")
+    real = os.path.realpath(path)
+    for name, file in files.items():
+        if file == path or os.path.realpath(file) == real:
+            return name, file
+    is_path = os.path.exists(path) or os.sep in text or text.endswith(".py")
+    return ("", path) if is_path else (text, "")
+
+
+def _print_importers(name: str, target: Target, files: dict[str, str]) -> None:
+    found = importers_of(name, files)
+    by = [f"{each.name} ({shown(each.file)}:{each.line})" for each in found[:MOST_IMPORTERS]]
+    if len(found) > MOST_IMPORTERS:
+        by.append(f"{len(found) - MOST_IMPORTERS} more")
+    if name == target.module:
+        by.insert(0, f"ponyreload, as the target {target.text}")
+    _print(f"  imported by: {', '.join(by) or 'no import statement that is seen'}")
+
+
+def _effect(name: str, file: str, is_user: bool, loaded: Loaded) -> str:
+    """Say what an edit of a module does."""
+    assert loaded.reloader is not None
+    generation: Generation = loaded.reloader.serving
+    if is_isolated(name) and not is_project_file(file):
+        return "nothing happens, as libraries are not watched; the next load takes it up"
+    if is_user:
+        record = loaded.reloader.journal.records()[-1]
+        count = len(generation.modules)
+        took = f"{record.seconds * 1000:.0f} ms, {record.modules.get(name, 0.0) * 1000:.0f} ms of it in this module"
+        what = f"all {count} user modules are" if count > 1 else "its 1 user module is"
+        return f"{what} loaded again; the first load took {took}"
+    if is_project_file(file):
+        return "nothing is reloaded, and the log says so; it takes a restart"
+    return "nothing happens; it takes a restart"
+
+
+def _remedy(file: str) -> str:
+    if file.endswith((".py", ".pyw")):
+        return "import it, and it is watched"
+    return f"--extra-file {shown(file)} has it reload the application"
+
+
+def _print(line: str) -> None:
+    click.echo(line)

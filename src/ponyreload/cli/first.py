@@ -1,0 +1,87 @@
+"""The first load: on the main thread, into generation 1. It may fail; then the error is served until one succeeds."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from ponyreload.autoreload import turn_on
+from ponyreload.cli.error_page import error_page
+from ponyreload.cli.problems import TargetError
+from ponyreload.cli.targets import Target
+from ponyreload.errors import LoadError
+from ponyreload.generations import entered
+from ponyreload.journal import Listener, LoadRecord, own_seconds
+from ponyreload.options import Options
+from ponyreload.reporting import load_error, say
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+    from ponyreload.cli.terminal import Terminal
+    from ponyreload.reloader import Reloader
+
+__all__ = ["Loaded", "load_first"]
+
+
+class Loaded(NamedTuple):
+    """What there is to serve.
+
+    Attributes:
+        app: For a server: it passes each request to the generation that serves.
+        reloader: None where autoreload does nothing.
+        error: Why the first load failed, if it did.
+    """
+
+    app: WSGIApplication
+    reloader: Reloader | None
+    error: LoadError | None = None
+
+
+def load_first(target: Target, options: Options, terminal: Terminal | None = None) -> Loaded:
+    """Turn autoreload on, and load *target* into generation 1.
+
+    Raises:
+        TargetError: There is no application, though the user's code has run.
+        BaseException: What the user's code raises, where autoreload does nothing.
+    """
+    target.make_importable()
+    reloader = turn_on({"__name__": target.module}, options)
+    if reloader is None:
+        return Loaded(target.find(), None)
+    generation = reloader.serving
+    started = time.monotonic()
+    if terminal is not None:
+        reloader.journal.listen(terminal)
+        terminal.first_load_began(generation)
+    error: LoadError | None = None
+    app = error_page(lambda: reloader.error)
+    try:
+        with entered(generation):
+            app = target.find()
+    except TargetError:
+        _stop_telling(terminal)
+        raise
+    except (Exception, SystemExit) as reason:
+        generation.is_broken = True
+        error = load_error(generation, 0, reason)
+        reloader.note(error)
+    except BaseException:
+        _stop_telling(terminal)
+        raise
+    slot = reloader.slot(("command line", 0), f"the target {target.text}", app, generation, make=target.find)
+    now = time.monotonic()
+    seconds = now - started
+    if error is None:
+        say(f"generation 1 serves: {target.text} ({seconds * 1000:.0f} ms)", of_load=True)
+    else:
+        say(f"{error.details}\n{error}\n{error.outcome}", logging.ERROR, of_load=True)
+    modules = own_seconds(generation.runs, now)
+    reloader.journal.ended(LoadRecord(1, (), time.time() - seconds, seconds, modules, error))
+    return Loaded(slot, reloader, error)
+
+
+def _stop_telling(terminal: Listener | None) -> None:
+    if terminal is not None:
+        terminal.error_is_over(0)

@@ -1,0 +1,134 @@
+"""The terminal: one line for each reload, in colour, and what is said besides. A pipe gets the plain log instead."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from typing import Any, Literal
+
+from rich.console import Console
+from rich.text import Text
+
+from ponyreload.cli.addresses import Address
+from ponyreload.cli.spinner import Spinner
+from ponyreload.cli.tracebacks import printable, traceback_of
+from ponyreload.generations import Generation
+from ponyreload.journal import LoadRecord
+from ponyreload.loading import Load
+from ponyreload.reporting import listed, logger
+
+__all__ = ["Terminal", "terminal_on"]
+
+# level -> mark, mark where only ASCII can be written, style
+MARKS = {
+    "served": ("✓", "+", "bold green"),
+    "failed": ("✗", "x", "bold red"),
+    logging.ERROR: ("✗", "x", "red"),
+    logging.WARNING: ("!", "!", "yellow"),
+    logging.INFO: ("·", "-", ""),
+}
+
+
+def terminal_on(stream: Any) -> Terminal | None:
+    """Return the terminal that *stream* leads to; None if that is a file or a pipe, and is to get plain lines."""
+    if stream is None or not stream.isatty():
+        return None
+    # rich leaves only the colours out, and some mean by NO_COLOR that no style is wanted.
+    return Terminal(Console(file=stream, highlight=False, soft_wrap=True, color_system=_colours()))
+
+
+def _colours() -> Literal["auto"] | None:
+    return None if os.environ.get("NO_COLOR") else "auto"
+
+
+class Terminal(logging.Handler):
+    """Writes what ponyreload has to say to a terminal.
+
+    It listens to the journal for loads, and takes the rest from the log. What the log says of loads it leaves out.
+    """
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self._console = console
+        self._process = os.getpid()
+        self._is_utf = (console.encoding or "").lower().startswith("utf")
+        self._has_colour = console.color_system is not None and not console.no_color
+        self._spinner = Spinner(console.file, self._has_colour) if console.is_interactive else None  # type: ignore[arg-type]
+
+    def take_log(self) -> None:
+        """Have ponyreload's log written here, and only here."""
+        logger.addHandler(self)
+        logger.propagate = False
+
+    def announce(self, what: str, server: str, address: Address) -> None:
+        """Say what is served where."""
+        text = Text("\n  ponyreload", "bold magenta").append(f"  {printable(what)} on {server}\n", "default not bold")
+        text.append(f"  {'➜' if self._is_utf else '>'} ", "green").append(address.url or str(address), "bold cyan")
+        text.append("  Ctrl-C ends it\n", "dim")
+        self._console.print(text)
+
+    # -- the log ---------------------------------------------------------------------------------------------
+
+    def emit(self, record: logging.LogRecord) -> None:
+        # In a process that was forked, nobody listens to the journal.
+        if not getattr(record, "of_load", False) or os.getpid() != self._process:
+            level = max(
+                (each for each in MARKS if isinstance(each, int) and each <= record.levelno), default=logging.INFO
+            )
+            self._line(level, Text(printable(record.getMessage()), MARKS[level][2]))
+
+    # -- the journal -----------------------------------------------------------------------------------------
+
+    def first_load_began(self, generation: Generation) -> None:
+        """Take note that generation 1 is loaded, on the calling thread."""
+        self._spin(generation)
+
+    def load_began(self, load: Load) -> None:
+        self._spin(load.generation, load)
+
+    def load_ended(self, record: LoadRecord) -> None:
+        self._stop_spinning()
+        took = f"{record.seconds * 1000:.0f} ms"
+        if record.error is None:
+            text = Text(f"generation {record.number} serves")
+            if record.changed:
+                text.append(f"  {printable(listed(record.changed))}", "cyan")
+            self._line("served", text.append(f"  {took}", "dim"))
+        else:
+            self._console.print(traceback_of(record.error.details), end="")
+            text = Text(printable(str(record.error)), "bold red").append(f"  {took}", "not bold dim")
+            self._line("failed", text)
+            self._console.print(Text(f"           {record.error.outcome}", "yellow"))
+
+    def error_is_over(self, number: int) -> None:
+        self._stop_spinning()
+        if number:
+            text = f"generation {number} serves: the files are again what it was loaded from"
+            self._line("served", Text(text))
+
+    # -- writing ---------------------------------------------------------------------------------------------
+
+    def _line(self, kind: object, text: Text) -> None:
+        mark, plain, style = MARKS[kind]
+        line = Text(time.strftime("%H:%M:%S "), "dim").append(f"{mark if self._is_utf else plain} ", style or "none")
+        self._console.print(Text("").append_text(line).append_text(text))
+
+    def _spin(self, generation: Generation, load: Load | None = None) -> None:
+        if self._spinner is None:
+            return
+        started = time.monotonic()
+
+        def words() -> str:
+            if generation.abandoned or (load is not None and load.done):
+                return ""
+            # The innermost of those that are being run is the last that was begun.
+            names = list(generation.running)
+            what = printable(names[-1]) if names else "the application"
+            return f"loading generation {generation.number}: {what} ({time.monotonic() - started:.0f} s)"
+
+        self._spinner.start(words)
+
+    def _stop_spinning(self) -> None:
+        if self._spinner is not None:
+            self._spinner.stop()
