@@ -55,8 +55,8 @@ def check_project(target: Target, options: Options) -> int:
     logger.addHandler(findings)
     logger.propagate = False
     platform = detect(sys.modules, environment_of_process())
-    _row("platform", f"{platform.name}: autoreload {'is on' if platform.is_ours else 'does nothing'} ({platform.sign})")
     loaded = load_first(target, options)
+    _row("platform", f"{platform.name}: autoreload {'is on' if platform.is_ours else 'does nothing'} ({platform.sign})")
     if loaded.reloader is not None:
         if loaded.error is not None:
             _row("load", str(loaded.error))

@@ -90,7 +90,8 @@ class Target(NamedTuple):
         except ModuleNotFoundError as error:
             if error.name is None or not f"{self.module}.".startswith(f"{error.name}."):
                 raise
-            raise TargetError(f"there is no module {error.name} in {shown(os.path.join(self.folder, str()))}") from None
+            where = "the current folder" if self.folder == os.getcwd() else shown(self.folder)
+            raise TargetError(f"there is no module {error.name} in {where}, nor is one installed") from None
         if self.path:
             return self._named(module)
         found = _usual(module)
