@@ -39,7 +39,7 @@ $(VENV)/demo.stamp: pyproject.toml
 
 $(VENV)/test.stamp: pyproject.toml requirements-test.txt
 	$(PYTHON) -m venv --clear $(VENV)/test
-	$(VENV)/test/bin/python -m pip install --quiet --editable '.[cherrypy,flup]' --requirement requirements-test.txt $(MOD_WSGI)
+	$(VENV)/test/bin/python -m pip install --quiet --editable '.[cherrypy,cli,flup]' --requirement requirements-test.txt $(MOD_WSGI)
 	touch $@
 
 # Node's package manager puts it beside what asks for it; no lock file, as that has the address of a registry.

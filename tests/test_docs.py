@@ -39,7 +39,7 @@ ROOT = Path(__file__).parent.parent
 DOCS = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md"))
 PAGES = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", *DOCS]
 
-LANGUAGES = {"python", "console", "text", "json"}
+LANGUAGES = {"python", "console", "text", "json", "toml"}
 # What stands before a block and takes it; all else stands for itself.
 TAKES_BLOCK = {"file", "run", "log", "output"}
 STEP = re.compile(
@@ -151,7 +151,7 @@ class Reader:
 
     def _serve(self, what: str) -> None:
         self._monkeypatch.setattr(live, "free_port", lambda: self._port)
-        self._live = self._stack.enter_context(self._project.serve(*what.split()))
+        self._live = self._stack.enter_context(self._project.serve(*self._with_port(what).split()))
         self._monkeypatch.undo()
         # CherryPy's server answers a moment before its bus has started.
         if "ENGINE" in self._live.log:

@@ -30,6 +30,13 @@ DATA = [
 
 # Each line imports from the lines below it, never from those above or from its own.
 LAYERS = """
+    __main__
+    cli.commands
+    cli.checking cli.explaining
+    cli.first cli.settings
+    cli.terminal cli.serving cli.error_page cli.targets cli.importers
+    cli.addresses cli.ending cli.spinner cli.tracebacks
+    cli.problems cli.__init__
     main
     pages
     __init__
@@ -227,7 +234,7 @@ def test_importing_it_reads_no_environment(imported):
 
 def test_importing_it_imports_no_server_and_no_watcher_and_not_its_own_engine(imported):
     servers = {"cherrypy", "cheroot", "flup", "watchdog", "watchfiles", "mod_wsgi", "google", "gunicorn", "asyncio"}
-    assert {name.partition(".")[0] for name in imported["names"]} & servers == set()
+    assert {name.partition(".")[0] for name in imported["names"]} & {*servers, "click", "rich"} == set()
     lazy = {
         "reloader",
         "updating",
@@ -300,12 +307,15 @@ def test_the_wheel_holds_the_packages_files_and_no_others(tmp_path):
     assert wheel.name.endswith("-py3-none-any.whl")
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
+        (entry_points,) = (archive.read(name).decode() for name in names if name.endswith("entry_points.txt"))
         (metadata,) = (archive.read(name).decode() for name in names if name.endswith(".dist-info/METADATA"))
     expected = {str(file.relative_to(SOURCE)) for file in module_files().values()}
     expected |= {f"ponyreload/{name}" for name in DATA}
     assert {name for name in names if ".dist-info/" not in name} == expected
     assert {name.partition(".dist-info/")[2] for name in names} - {""} == {
-        "METADATA", "RECORD", "WHEEL", "licenses/LICENSE"
+        "METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE"
     }  # fmt: skip
-    for line in ("Name: ponyreload", "Requires-Python: >=3.10", "License-Expression: MIT", "Provides-Extra: cherrypy"):
+    assert "ponyreload = ponyreload.__main__:main" in entry_points
+    extras = [f"Provides-Extra: {name}" for name in ("cherrypy", "cli", "flup")]
+    for line in ("Name: ponyreload", "Requires-Python: >=3.10", "License-Expression: MIT", *extras):
         assert f"\n{line}\n" in metadata
