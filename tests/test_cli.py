@@ -165,8 +165,10 @@ def test_options_stand_in_the_nearest_pyproject_toml_and_paths_are_relative_to_i
 
 
 def test_the_command_line_wins_over_the_file(project):
-    site = project({**SITE, "pyproject.toml": toml(target="other:app", include=["json"], server="cherrypy")})
-    with serve(site, "app", "--server", "cheroot", "--include", "shop") as server:
+    site = project(
+        {**SITE, "pyproject.toml": toml(target="other:app", include=["json"], server="cherrypy", scope="all")}
+    )
+    with serve(site, "app", "--server", "cheroot", "--include", "shop", "--scope", "affected") as server:
         assert server.get() == "tea"
         assert "serving app on cheroot" in server.log
 
@@ -177,7 +179,7 @@ def test_a_pyproject_toml_without_the_table_says_nothing(project):
         assert server.get() == "tea"
 
 
-KEYS = "target, server, bind, include, isolate, extra-files, poll, browser-refresh, open"
+KEYS = "target, server, bind, include, isolate, extra-files, poll, scope, browser-refresh, open"
 
 
 @pytest.mark.parametrize(
@@ -196,6 +198,7 @@ KEYS = "target, server, bind, include, isolate, extra-files, poll, browser-refre
         (toml(extra_files="a.txt"), "tool.ponyreload.extra-files: takes a list of texts, not text"),
         (toml(poll="often"), "tool.ponyreload.poll: takes true, false or seconds, not text"),
         (toml(poll=0), "tool.ponyreload.poll: poll_seconds= takes 0.01 to 3600 seconds, not 0"),
+        (toml(scope="some"), "tool.ponyreload.scope: scope= takes 'all' or 'affected', not 'some'"),
         (toml(browser_refresh=1), "tool.ponyreload.browser-refresh: takes true or false, not a number"),
         (toml(open="yes"), "tool.ponyreload.open: takes true or false, not text"),
     ],
@@ -241,6 +244,11 @@ def test_explain_says_of_a_user_module_why_it_is_one_and_who_imports_it(project,
         "  imported by: store.views (store/views.py:3)",
     ]
     assert lines[3].startswith("  an edit of it: all 4 user modules are loaded again; the first load took ")
+
+
+def test_explain_says_what_the_scope_leaves_out(project):
+    line = explanation(project(SHOP), "store.cart", "--scope", "affected")[3]
+    assert line.startswith("  an edit of it: it is loaded again, with those of the 4 user modules that import it; ")
 
 
 def test_explain_says_that_the_target_is_an_entry_and_that_imports_may_be_late(project):

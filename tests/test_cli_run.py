@@ -165,6 +165,17 @@ def test_options_reach_the_reloader(project):
         server.wait_for("/", "2b")
 
 
+def test_a_reload_may_load_only_what_an_edit_affects(project):
+    files = {"shop.py": "import apart, cart\nNAME = f'{cart.PRICE} {id(apart.KEPT)}'", "cart.py": "PRICE = 0"}
+    site = project({**SITE, **files, "apart.py": "KEPT = object()"})
+    with serve(site, "app", "--scope", "affected") as server:
+        site.edit("cart.py", "PRICE = 1")  # what Python itself has imported is loaded anew as a whole
+        server.wait_until(lambda: server.get().startswith("1 "), "new price")
+        kept = server.get().removeprefix("1 ")
+        site.edit("cart.py", "PRICE = 2")
+        server.wait_for("/", f"2 {kept}")
+
+
 @pytest.mark.parametrize("arguments", [("--poll", "app"), ("app", "--poll"), ("--poll=0.05", "app")], ids=" ".join)
 def test_poll_may_do_without_its_number(project, arguments):
     site = project(SITE)

@@ -21,7 +21,7 @@ from ponyreload.cli.serving import SERVERS, serve
 from ponyreload.cli.settings import POLL_SECONDS, Settings, find_settings
 from ponyreload.cli.targets import Target
 from ponyreload.cli.terminal import terminal_on
-from ponyreload.options import Options
+from ponyreload.options import SCOPES, Options
 from ponyreload.reporting import say
 
 __all__ = ["run_command_line"]
@@ -90,6 +90,7 @@ def _loading_options(command: F) -> F:
             metavar="NAME",
             help="Take this package or module for the user's too. Repeatable.",
         ),
+        click.option("--scope", type=click.Choice(SCOPES), help="What a reload loads anew; all if you say nothing."),
         click.option("-m", "module", metavar="MODULE", help="The target as a module or package, as with python -m."),
     ):
         command = option(command)
@@ -242,6 +243,7 @@ def _options(settings: Settings, target: Target, browser_refresh: bool | None, g
             isolate=chosen["isolate"],
             poll_seconds=chosen.get("poll"),
             drain_seconds=None,
+            scope=chosen["scope"],
         )
     except (TypeError, ValueError) as error:
         raise UseError(str(error)) from None

@@ -113,6 +113,10 @@ def _effect(name: str, file: str, is_user: bool, loaded: Loaded) -> str:
         record = loaded.reloader.journal.records()[-1]
         count = len(generation.modules)
         took = f"{record.seconds * 1000:.0f} ms, {record.modules.get(name, 0.0) * 1000:.0f} ms of it in this module"
+        if loaded.reloader.options.scope == "affected":
+            return (
+                f"it is loaded again, with those of the {count} user modules that import it; the first load took {took}"
+            )
         what = f"all {count} user modules are" if count > 1 else "its 1 user module is"
         return f"{what} loaded again; the first load took {took}"
     if is_project_file(file):

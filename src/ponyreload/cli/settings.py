@@ -120,6 +120,11 @@ def _server(value: object, folder: Path) -> str:
     return str(value)
 
 
+def _scope(value: object, folder: Path) -> str:
+    _options(scope=_text(value, folder))
+    return str(value)
+
+
 def _bind(value: object, folder: Path) -> str:
     text = _text(value, folder)
     if text.startswith("unix:"):
@@ -155,7 +160,7 @@ def _options(**given: Any) -> None:
     Raises:
         TypeError, ValueError: With what is accepted.
     """
-    plain: dict[str, Any] = {"include": (), "extra_files": (), "isolate": (), "poll_seconds": None}
+    plain: dict[str, Any] = {"include": (), "extra_files": (), "isolate": (), "poll_seconds": None, "scope": None}
     Options.checked(**{**plain, "drain_seconds": None, **given})
 
 
@@ -168,6 +173,7 @@ KEYS: dict[str, tuple[str, Callable[[object, Path], Any]]] = {
     "isolate": ("isolate", _isolate),
     "extra-files": ("extra_files", _files),
     "poll": ("poll", _seconds),
+    "scope": ("scope", _scope),
     "browser-refresh": ("browser_refresh", _flag),
     "open": ("open_browser", _flag),
 }
