@@ -165,12 +165,12 @@ def test_options_stand_in_the_nearest_pyproject_toml_and_paths_are_relative_to_i
 
 
 def test_the_command_line_wins_over_the_file(project):
-    site = project(
-        {**SITE, "pyproject.toml": toml(target="other:app", include=["json"], server="cherrypy", scope="all")}
-    )
-    with serve(site, "app", "--server", "cheroot", "--include", "shop", "--scope", "affected") as server:
-        assert server.get() == "tea"
+    settings = toml(target="other:app", extra_files=["other.txt"], server="cherrypy", scope="affected")
+    site = project({**SITE, "pyproject.toml": settings, "name.txt": "a", "shop.py": "NAME = open('name.txt').read()"})
+    with serve(site, "app", "--server", "cheroot", "--extra-file", "name.txt", "--scope", "all") as server:
         assert "serving app on cheroot" in server.log
+        site.edit("name.txt", "b")
+        server.wait_for("/", "b")
 
 
 def test_a_pyproject_toml_without_the_table_says_nothing(project):

@@ -69,11 +69,13 @@ def test_a_spinner_tells_what_is_executed_and_leaves_nothing_behind(project):
     with start(site) as terminal:
         terminal.wait_for("➜ http")
         site.delete("go")
-        site.edit("shop.py", SLOW)
-        terminal.wait_for(r"^\S loading generation 2: shop \(\d s\)$")
+        # A long name, so that what comes in its place does not cover it.
+        site.edit(f"{'long' * 15}.py", SLOW)
+        site.edit("shop.py", f"from {'long' * 15} import NAME")
+        terminal.wait_for(r"^\S loading generation 2: (long){15} \(\d s\)$")
         site.edit("go", "")
         terminal.wait_for(TIME + r" ✓ generation 2 serves  shop\.py  \d+ ms$")
-        assert not [line for line in terminal.lines if "loading generation 2:" in line]
+        assert not [line for line in terminal.lines if "long" in line]
 
 
 def test_the_spinner_of_the_first_load_leaves_the_applications_lines_whole(project):
