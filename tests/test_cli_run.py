@@ -453,6 +453,24 @@ def test_ctrl_c_while_the_application_is_loaded_first_ends_it(project):
     assert (done.returncode, done.stderr.strip()) == (130, "")
 
 
+def test_ctrl_c_ends_an_application_that_starts_a_server_of_its_own_when_it_is_imported(project):
+    text = """
+        import os
+        from cheroot.wsgi import Server
+
+        def app(environ, start_response):
+            start_response("200 OK", [])
+            return [b"one"]
+
+        Server(("127.0.0.1", int(os.environ["PORT"])), app).start()
+    """
+    site = project({"app.py": text})
+    with serve(site, "app", bind="127.0.0.1:0") as server:
+        assert server.get() == "one"
+        site.replace("app.py", "one", "two")
+        assert server.stop(signal.SIGINT) == 130
+
+
 def test_a_signal_handler_of_the_applications_stays(project):
     text = "import os, signal\nsignal.signal(signal.SIGTERM, lambda *_: os.write(1, b'handled'))\nNAME = 'tea'"
     with serve(project({**SITE, "shop.py": text}), "app") as server:

@@ -263,6 +263,11 @@ class Reloader:
             return tuple(self._slots.values())
 
     @property
+    def is_started(self) -> bool:
+        """Whether the files are watched, as a server has started."""
+        return self._updater.is_started
+
+    @property
     def is_stopped(self) -> bool:
         """Whether `stop` was called, or the process ends."""
         return self._updater.is_stopping
@@ -336,11 +341,6 @@ class Reloader:
         """The generations that have not been retired, oldest first; also one that is being loaded."""
         with self._lock:
             return tuple(self._living)
-
-    @property
-    def options(self) -> Options:
-        """All options that were given."""
-        return self._files.options
 
     def folders(self) -> list[str]:
         """Return the folders that are watched for what serves."""

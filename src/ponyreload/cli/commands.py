@@ -14,6 +14,7 @@ import click
 
 from ponyreload.cli.addresses import Address
 from ponyreload.cli.checking import check_project
+from ponyreload.cli.ending import LONGEST_SECONDS, end_by_force
 from ponyreload.cli.explaining import explain
 from ponyreload.cli.first import load_first
 from ponyreload.cli.problems import CommandError, TargetError, UseError
@@ -37,6 +38,7 @@ def run_command_line(arguments: Sequence[str]) -> int:
     except click.exceptions.Exit as end:
         return end.exit_code
     except (click.Abort, KeyboardInterrupt):
+        end_by_force(LONGEST_SECONDS, INTERRUPTED)  # what the application has started may go on
         return INTERRUPTED
     except click.ClickException as error:
         return _end(" ".join(error.format_message().split()), UseError.status)

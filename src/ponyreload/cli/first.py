@@ -54,7 +54,8 @@ def load_first(target: Target, options: Options, terminal: Terminal | None = Non
     started = time.monotonic()
     if terminal is not None:
         reloader.journal.listen(terminal)
-        terminal.first_load_began(generation)
+        # A module may start a server of its own, and never come back: then it is loaded.
+        terminal.first_load_began(generation, lambda: reloader.is_started)
     error: LoadError | None = None
     app = error_page(lambda: reloader.error)
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
+from collections.abc import Callable
 from typing import Any, Literal
 
 from rich.console import Console
@@ -80,12 +81,12 @@ class Terminal(logging.Handler):
 
     # -- the journal -----------------------------------------------------------------------------------------
 
-    def first_load_began(self, generation: Generation) -> None:
+    def first_load_began(self, generation: Generation, is_over: Callable[[], bool]) -> None:
         """Take note that generation 1 is loaded, on the calling thread."""
-        self._spin(generation)
+        self._spin(generation, is_over)
 
     def load_began(self, load: Load) -> None:
-        self._spin(load.generation, load)
+        self._spin(load.generation, lambda: load.done)
 
     def load_ended(self, record: LoadRecord) -> None:
         self._stop_spinning()
@@ -114,13 +115,13 @@ class Terminal(logging.Handler):
         line = Text(time.strftime("%H:%M:%S "), "dim").append(f"{mark if self._is_utf else plain} ", style or "none")
         self._console.print(Text("").append_text(line).append_text(text))
 
-    def _spin(self, generation: Generation, load: Load | None = None) -> None:
+    def _spin(self, generation: Generation, is_over: Callable[[], bool]) -> None:
         if self._spinner is None:
             return
         started = time.monotonic()
 
         def words() -> str:
-            if generation.abandoned or (load is not None and load.done):
+            if generation.abandoned or is_over():
                 return ""
             # The innermost of those that are being run is the last that was begun.
             names = list(generation.running)
