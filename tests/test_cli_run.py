@@ -276,6 +276,23 @@ def test_a_page_of_another_site_that_is_made_to_lead_here_gets_no_source(project
         assert "SECRET" in server.ask("/", Host="localhost:1").text
 
 
+HTML = """
+    def app(environ, start_response):
+        start_response("200 OK", [("Content-Type", "text/html")])
+        return [b"<!doctype html><html><head><title>tea</title></head><body><p>tea</p></body></html>"]
+"""
+
+
+@pytest.mark.parametrize(("options", "expected"), [((), True), (("--no-browser-refresh",), False)])
+def test_pages_refresh_themselves_unless_the_option_says_no_and_so_does_the_error(project, options, expected):
+    site = project({"app.py": "import nowhere\n"})
+    with serve(site, "app", *options) as server:
+        assert ("__ponyreload__/client.js" in server.ask("/", Accept="text/html").text) is expected
+        site.edit("app.py", HTML)
+        server.wait_until(lambda: server.ask("/").status == 200, "mended application")
+        assert ("__ponyreload__/client.js" in server.ask("/", Accept="text/html").text) is expected
+
+
 def test_a_later_generation_without_an_application_is_not_served(project):
     site = project(SITE)
     with serve(site, "app") as server:

@@ -27,15 +27,16 @@ class Failure:
 
     Attributes:
         number: The number that the generation would have had.
-        serving: The number of the generation that still serves.
+        serving: The number of the generation that still serves; 0 if none has been served yet.
         text: All of it in one line.
-        summary, file, line, source, details, shareable: As `LoadError` has them.
+        summary, outcome, file, line, source, details, shareable: As `LoadError` has them.
     """
 
     number: int
     serving: int
     text: str
     summary: str
+    outcome: str
     file: str | None
     line: int | None
     source: tuple[tuple[int, str], ...]
@@ -53,6 +54,7 @@ class Failure:
             serving=error.serving,
             text=str(error),
             summary=error.summary,
+            outcome=error.outcome,
             file=error.file,
             line=error.line,
             source=error.source,

@@ -37,7 +37,7 @@ class Modules:
     """
 
     def __init__(
-        self, sources: Sources, is_included: Callable[[str], bool], living: Callable[[], Iterable[Generation]]
+        self, sources: Sources, is_included: Callable[..., bool], living: Callable[[], Iterable[Generation]]
     ) -> None:
         self._sources = sources
         self._specs = Specs()

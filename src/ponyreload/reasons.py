@@ -15,7 +15,7 @@ from ponyreload.isolation import is_isolated, is_library
 from ponyreload.options import Options
 from ponyreload.routed import RoutedModule
 
-__all__ = ["Reason", "system_modules", "user_modules"]
+__all__ = ["Reason", "system_modules", "user_modules", "why_system", "why_user"]
 
 
 class Reason(NamedTuple):
@@ -46,12 +46,13 @@ def user_modules(generation: Generation, options: Options, entries: Collection[s
             found[top] = Reason(top, None, f"isolate= names {top}", modules)
         else:
             is_plain = issubclass(type(module), ModuleType)
-            why = _why_user(name, namespace, options, entries) if is_plain else "another object stands in its place"
+            why = why_user(name, namespace, options, entries) if is_plain else "another object stands in its place"
             found[name] = Reason(name, file, why)
     return [found[name] for name in sorted(found)]
 
 
-def _why_user(name: str, namespace: Mapping[str, Any], options: Options, entries: Collection[str]) -> str:
+def why_user(name: str, namespace: Mapping[str, Any], options: Options, entries: Collection[str]) -> str:
+    """Return why a module that is a user module is one."""
     if marking.own_word(namespace):
         return f"marked: its {marking.CONSTANT} is true"
     for option, names in (("include", options.included), ("isolate", options.isolate)):
@@ -74,11 +75,26 @@ def system_modules() -> list[Reason]:
         file = _file(namespace)
         is_unreadable = marking.own_word(namespace) is True and not has_source(name, namespace)
         if is_unreadable or marking.is_project_file(file) or _is_own_extension(file):
-            found.append(Reason(name, file, _why_system(name, namespace, file, is_unreadable)))
+            found.append(Reason(name, file, _why_of_project(name, namespace, file, is_unreadable)))
     return sorted(found)
 
 
-def _why_system(name: str, namespace: Mapping[str, Any], file: str | None, is_unreadable: bool) -> str:
+def why_system(name: str, namespace: Mapping[str, Any]) -> str:
+    """Return why a module that is a system module is one, also if it is none of the project's."""
+    for reason in system_modules():
+        if reason.name == name:
+            return reason.why
+    if marking.is_named_by(name, ("ponyreload",)):
+        return "it is part of ponyreload"
+    if name.partition(".")[0] in sys.stdlib_module_names:
+        return "it is part of the standard library"
+    file = _file(namespace)
+    if file is None or not file.endswith((".py", ".pyw")):
+        return "it has no source file that can be read again"
+    return "it is an installed package"
+
+
+def _why_of_project(name: str, namespace: Mapping[str, Any], file: str | None, is_unreadable: bool) -> str:
     word = marking.own_word(namespace)
     if word is False:
         return f"its {marking.CONSTANT} is false"

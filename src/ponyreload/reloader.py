@@ -384,6 +384,14 @@ class Reloader:
         self._owned.begin(generation)
         return generation
 
+    def may_see(self, environ: dict[str, Any]) -> bool:
+        """Tell whether the client of a request may see source text."""
+        return self._devtools.routes.access.refusal(environ) is None
+
+    def may_show(self, file: str) -> bool:
+        """Tell whether a file that the first load has failed in is a user module's, whose text a client may see."""
+        return self._updater.is_user_file(self._current, file)
+
     def fill(self, generation: Generation) -> None:
         """Make the applications of a generation that its modules do not make themselves; called in its load."""
         for slot in list(self._slots.values()):

@@ -387,18 +387,19 @@ class Updater:
     def _fail(self, load: Load, error: BaseException, changed: set[str], started: float) -> None:
         """Report a load that failed; what served before serves on."""
         serving = 0 if self._reloader.serving.is_broken else self._reloader.generation
-        report = load_error(load.generation, serving, error, lambda file: self._is_user_file(load.generation, file))
+        report = load_error(load.generation, serving, error, lambda file: self.is_user_file(load.generation, file))
         self._files.failed(load.generation)
         self._reloader.journal.ended(self._record(load, changed, started, report))
         say(f"{report.details}\n{report}\n{report.outcome}", logging.ERROR, of_load=True)
         self._reloader.note(report)
 
-    def _is_user_file(self, failed: Generation, file: str) -> bool:
+    def is_user_file(self, failed: Generation, file: str) -> bool:
         """Tell whether a file is a user module's, as far as one knows that of a load that has failed."""
         names = [name for name, each in failed.files.items() if each == file]
         if failed.unmarked.intersection(names):
             return False
-        if file in self._reloader.serving.sources or any(name in failed.modules for name in names):
+        serving = self._reloader.serving
+        if (failed is not serving and file in serving.sources) or any(name in failed.modules for name in names):
             return True
         # It is new, and has not come to its end; it may not even compile.
         source = failed.sources.get(file)

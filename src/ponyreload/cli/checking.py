@@ -20,7 +20,7 @@ from ponyreload.isolation import homes_of
 from ponyreload.marking import is_project_file
 from ponyreload.modules import namespace_of
 from ponyreload.options import Options
-from ponyreload.reasons import reason_for_system
+from ponyreload.reasons import why_system
 from ponyreload.reloader import Reloader
 from ponyreload.reporting import logger, shown
 from ponyreload.routed import RoutedModule
@@ -92,9 +92,7 @@ def _check_modules(reloader: Reloader, findings: Findings) -> None:
     for name, module in _system_modules():
         file = namespace_of(name, module).get("__file__")
         if is_project_file(file):
-            _row(
-                "", f"system module {name} ({shown(str(file))}): {reason_for_system(name, namespace_of(name, module))}"
-            )
+            _row("", f"system module {name} ({shown(str(file))}): {why_system(name, namespace_of(name, module))}")
         held = [f"{name}.{key}" for key, home in _held(module, generation)]
         if held:
             more = f" and {len(held) - MOST_NAMES} more" if len(held) > MOST_NAMES else ""

@@ -167,8 +167,6 @@ def run(
     if terminal is not None:
         terminal.take_log()
     loaded = load_first(found, options, terminal)
-    # The place for what stands between the server and the slot, such as a middleware that has the browser refresh.
-    app = loaded.app
 
     def ready(bound: Address) -> None:
         if terminal is not None:
@@ -182,7 +180,7 @@ def run(
         if opens:
             threading.Thread(target=webbrowser.open, args=(bound.url,), daemon=True).start()
 
-    return serve(chosen, app, address, ready)
+    return serve(chosen, loaded.app, address, ready)
 
 
 @commands.command("explain")
@@ -246,8 +244,10 @@ def _options(settings: Settings, target: Target, browser_refresh: bool | None, g
             poll_seconds=chosen.get("poll"),
             drain_seconds=None,
             scope=chosen["scope"],
+            browser_refresh=browser_refresh,
+            trusted_clients=settings.values.get("trusted_clients", ()),
+            trusted_hosts=settings.values.get("trusted_hosts", ()),
         )
     except (TypeError, ValueError) as error:
         raise UseError(str(error)) from None
-    del browser_refresh  # BROWSER REFRESH: to be passed on to Options here
     return options.joined(Options(project_folders=tuple({settings.folder, target.folder})))

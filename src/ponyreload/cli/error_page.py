@@ -11,11 +11,10 @@ from ponyreload.errors import LoadError
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-__all__ = ["error_page", "error_text", "may_see"]
+__all__ = ["error_page", "error_text"]
 
 NO_ERROR = "The application has not been loaded yet."
 HIDDEN = "The application does not load. The terminal of ponyreload says why."
-LOOPBACK = ("localhost", "127.0.0.1", "[::1]", "::1")
 
 PAGE = """<!doctype html>
 <html lang="en">
@@ -39,11 +38,12 @@ pre {{ background: #8882; border-left: 4px solid #c33; overflow-x: auto; padding
 """
 
 
-def error_page(newest: Callable[[], LoadError | None]) -> WSGIApplication:
+def error_page(newest: Callable[[], LoadError | None], may_see: Callable[[WSGIEnvironment], bool]) -> WSGIApplication:
     """Return an application that answers every request with the newest error, as HTML to those who take that.
 
     Args:
         newest: Returns why nothing is served.
+        may_see: Tells of a request whether its client may see the error, which has source text in it.
     """
 
     def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -51,7 +51,7 @@ def error_page(newest: Callable[[], LoadError | None]) -> WSGIApplication:
         if error is None or not may_see(environ):
             title, details, outcome = HIDDEN if error else NO_ERROR, "", ""
         else:
-            title, details, outcome = str(error), error.details, error.outcome
+            title, details, outcome = str(error), error.shareable, error.outcome
         if "text/html" in environ.get("HTTP_ACCEPT", ""):
             kind = "text/html"
             parts = {"title": title, "details": details, "outcome": outcome}
@@ -74,15 +74,3 @@ def error_page(newest: Callable[[], LoadError | None]) -> WSGIApplication:
 def error_text(title: str, details: str, outcome: str) -> str:
     """Return the error as the log has it."""
     return "".join(f"{part}\n" for part in (details, title, outcome) if part)
-
-
-def may_see(environ: WSGIEnvironment) -> bool:
-    """Tell whether the client may see source text: one on this machine, which asks for it by this machine's name.
-
-    The name keeps pages of other sites out, whose name has been made to lead here.
-    """
-    host = environ.get("HTTP_HOST", "localhost")
-    name = host.partition("]")[0] + "]" if host.startswith("[") else host.partition(":")[0]
-    client = environ.get("REMOTE_ADDR", "")
-    is_here = client in ("", "::1") or client.startswith(("127.", "::ffff:127."))
-    return is_here and name.lower() in LOOPBACK

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from typing import Any
 
 import click
 
@@ -17,7 +18,8 @@ from ponyreload.isolation import is_isolated
 from ponyreload.marking import is_project_file, own_word
 from ponyreload.modules import namespace_of
 from ponyreload.options import Options
-from ponyreload.reasons import reason_for_system, reason_for_user
+from ponyreload.reasons import why_system, why_user
+from ponyreload.reloader import Reloader
 from ponyreload.reporting import logger, shown
 
 __all__ = ["explain"]
@@ -66,9 +68,9 @@ def _explain(path_or_module: str, target: Target, loaded: Loaded) -> None:
         module = standing
     namespace = namespace_of(name, module)
     if is_user:
-        _print(f"  user module: {reason_for_user(name, namespace, reloader.options, reloader.entries)}")
+        _print(f"  user module: {_why_user(name, namespace, target, reloader)}")
     else:
-        _print(f"  system module: {reason_for_system(name, namespace)}")
+        _print(f"  system module: {why_system(name, namespace)}")
     _print_importers(name, target, files)
     _print(f"  an edit of it: {_effect(name, file, is_user, loaded)}")
     if not is_user and own_word(namespace) is None and is_project_file(file):
@@ -91,6 +93,11 @@ def _resolved(text: str, files: dict[str, str]) -> tuple[str, str]:
             return name, file
     is_path = os.path.exists(path) or os.sep in text or text.endswith(".py")
     return ("", path) if is_path else (text, "")
+
+
+def _why_user(name: str, namespace: dict[str, Any], target: Target, reloader: Reloader) -> str:
+    is_because_of_target = name == target.module and own_word(namespace) is None
+    return "it is the target" if is_because_of_target else why_user(name, namespace, reloader.options, reloader.entries)
 
 
 def _print_importers(name: str, target: Target, files: dict[str, str]) -> None:

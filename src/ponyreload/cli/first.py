@@ -12,7 +12,7 @@ from ponyreload.cli.problems import TargetError
 from ponyreload.cli.targets import Target
 from ponyreload.errors import LoadError
 from ponyreload.generations import entered
-from ponyreload.journal import Listener, LoadRecord, own_seconds
+from ponyreload.journal import Failure, Listener, LoadRecord, own_seconds
 from ponyreload.options import Options
 from ponyreload.reporting import load_error, say
 
@@ -57,7 +57,7 @@ def load_first(target: Target, options: Options, terminal: Terminal | None = Non
         # A module may start a server of its own, and never come back: then it is loaded.
         terminal.first_load_began(generation, lambda: reloader.is_started)
     error: LoadError | None = None
-    app = error_page(lambda: reloader.error)
+    app = error_page(lambda: reloader.error, reloader.may_see)
     try:
         with entered(generation):
             app = target.find()
@@ -66,7 +66,7 @@ def load_first(target: Target, options: Options, terminal: Terminal | None = Non
         raise
     except (Exception, SystemExit) as reason:
         generation.is_broken = True
-        error = load_error(generation, 0, reason)
+        error = load_error(generation, 0, reason, reloader.may_show)
         reloader.note(error)
     except BaseException:
         _stop_telling(terminal)
@@ -74,12 +74,13 @@ def load_first(target: Target, options: Options, terminal: Terminal | None = Non
     slot = reloader.slot(("command line", 0), f"the target {target.text}", app, generation, make=target.find)
     now = time.monotonic()
     seconds = now - started
+    modules = own_seconds(generation.runs, now)
+    failure = None if error is None else Failure.of(error)
+    reloader.journal.ended(LoadRecord(1, (), time.time() - seconds, seconds, modules, failure))
     if error is None:
         say(f"generation 1 serves: {target.text} ({seconds * 1000:.0f} ms)", of_load=True)
     else:
         say(f"{error.details}\n{error}\n{error.outcome}", logging.ERROR, of_load=True)
-    modules = own_seconds(generation.runs, now)
-    reloader.journal.ended(LoadRecord(1, (), time.time() - seconds, seconds, modules, error))
     return Loaded(slot, reloader, error)
 
 

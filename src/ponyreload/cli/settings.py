@@ -149,6 +149,16 @@ def _isolate(value: object, folder: Path) -> list[str]:  # noqa: ARG001 - as abo
     return _texts(value)
 
 
+def _clients(value: object, folder: Path) -> list[str]:  # noqa: ARG001 - as above
+    _options(trusted_clients=_texts(value))
+    return _texts(value)
+
+
+def _hosts(value: object, folder: Path) -> list[str]:  # noqa: ARG001 - as above
+    _options(trusted_hosts=_texts(value))
+    return _texts(value)
+
+
 def _files(value: object, folder: Path) -> list[str]:
     _options(extra_files=_texts(value))
     return [os.path.join(folder, each) for each in _texts(value)]
@@ -175,5 +185,7 @@ KEYS: dict[str, tuple[str, Callable[[object, Path], Any]]] = {
     "poll": ("poll", _seconds),
     "scope": ("scope", _scope),
     "browser-refresh": ("browser_refresh", _flag),
+    "trusted-clients": ("trusted_clients", _clients),
+    "trusted-hosts": ("trusted_hosts", _hosts),
     "open": ("open_browser", _flag),
 }

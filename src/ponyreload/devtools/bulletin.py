@@ -94,13 +94,14 @@ def _error_told(error: Failure | None) -> dict[str, Any] | None:
     """Return what the overlay shows of an error."""
     if error is None:
         return None
+    served = f"Generation {error.serving} still serves." if error.serving else "Nothing is served yet."
     return {
         "text": error.summary,
         "place": "" if error.file is None else f"{shown(error.file)}:{error.line}",
         "line": error.line,
         "source": error.source,
         "details": error.shareable,
-        "outcome": f"Generation {error.serving} still serves. Save the file to try again.",
+        "outcome": f"{served} Save the file to try again.",
         "style": _style(),
     }
 
