@@ -289,20 +289,19 @@ def plain_replaced(text, places):
 def test_no_source_text_of_other_files_is_told(site):
     with shop(site) as server:
         site.replace("app.py", 'WORD = "tea"', "import secret; secret.fail()")
-        server.wait_for_log("still serving generation 1")
+        server.wait_until(lambda: "OSError: no way" in ask(server).text, "the error in the news")
         told = ask(server).text
-        assert "OSError: no way" in told
         assert "secret.py" in told
         assert "swordfish" not in told
         assert "import secret; secret.fail()" in told  # of a user module
-        site.replace(
-            "app.py",
-            "import secret; secret.fail()",
-            "import ast; ast.parse(open('secret.py').read() + '(', os.path.abspath('secret.py'))",
-        )
-        server.wait_for_log("SyntaxError")
+        # A file that is no module at all, and that a user module has parsed.
+        site.edit("prices.txt", "PRICE = 'swordfish' ((\n")
+        parse = "import ast; ast.parse(open('prices.txt').read(), os.path.abspath('prices.txt'))"
+        site.replace("app.py", "import secret; secret.fail()", parse)
         server.wait_until(lambda: "SyntaxError" in ask(server).text, "the error in the news")
-        assert "swordfish" not in ask(server).text
+        told = ask(server).text
+        assert "prices.txt" in told
+        assert "swordfish" not in told
 
 
 # -- the port of events ------------------------------------------------------------------------------------------
