@@ -206,6 +206,19 @@ def test_escape_hides_an_error_until_there_is_another_one(site, profile):
         overlay(page).wait_for(state="detached")
 
 
+def test_an_error_that_was_hidden_stays_so_when_another_tab_asks_what_the_news_are(site, profile):
+    with shop(site) as server:
+        first, second = visit(profile, server), visit(profile, server)
+        site.replace("app.py", '"tea"', "tea")
+        for page in (first, second):
+            overlay(page).wait_for()
+            page.keyboard.press("Escape")
+            overlay(page).wait_for(state="detached")
+        overlay(visit(profile, server)).wait_for()
+        # All tabs have been told by then.
+        assert (overlay(first).count(), overlay(second).count()) == (0, 0)
+
+
 def test_a_page_that_is_opened_while_an_error_stands_shows_it(site, profile):
     with shop(site) as server:
         site.replace("app.py", '"tea"', "tea")
