@@ -246,6 +246,21 @@ def test_a_generation_that_was_never_served_is_given_up(project):
     assert told["rows"] == [[2, "given up", None], [1, "serving", None]]
 
 
+def test_modules_that_were_taken_over_are_counted(project):
+    more = {"prices.py": "from ponyreload import *\n", "app.py": FILES["app.py"].replace("shop\n", "shop, prices\n", 1)}
+    told = project(files(**{**more, "app.py": more["app.py"].replace("OPTIONS", 'scope="affected"')})).drive(f"""{HEAD}
+    edit(2)
+    edit(3)
+    until(lambda: len(app.reloader.living) == 1)
+    new = generations()[3]
+    tell(new=[new["modules"], new["shared"]], loaded=[each["name"] for each in status()["loads"][0]["modules"]],
+         scope=status()["options"]["scope"])
+    """)
+    assert told["new"] == [3, 1]
+    assert sorted(told["loaded"]) == ["app", "shop"]
+    assert told["scope"] == "affected"
+
+
 def test_the_script_that_goes_on_running_is_said_to_hold_its_generation(project):
     site = project(
         {
@@ -276,7 +291,7 @@ def test_the_script_that_goes_on_running_is_said_to_hold_its_generation(project)
         told = json.loads(server.get("/__ponyreload__/status.json"))
         pid = server.pid
     assert told["watching"] == {"folders": [], "poll_seconds": 0.05, "extra_files": ["pages/*.html"]}
-    assert told["options"] == {"include": ["shop"], "isolate": [], "drain_seconds": 7}
+    assert told["options"] == {"include": ["shop"], "isolate": [], "drain_seconds": 7, "scope": None}
     assert told["platform"] == {"name": "cheroot", "sign": "the module cheroot.server is imported"}
     assert told["adapters"] == ["cheroot"]
     assert told["applications"] == [f"the server at 127.0.0.1:{server.port}"]

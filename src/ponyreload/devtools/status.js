@@ -114,7 +114,8 @@ function showGenerations(data) {
       const line = make("div", "line", make("strong", "", `Generation ${each.number}`), pill(tone, each.state));
       const facts = make("span", "muted dots", ticking("", each.age, " old"));
       if (each.superseded_seconds !== null) facts.append(ticking("superseded ", each.superseded_seconds, " ago"));
-      if (each.modules) facts.append(make("span", "number", count(each.modules, "module")));
+      const shared = each.shared ? `, ${each.shared} of them shared` : "";
+      if (each.modules) facts.append(make("span", "number", count(each.modules, "module") + shared));
       if (each.leases) facts.append(make("span", "number", count(each.leases, "open request")));
       line.append(facts);
       const more = make("div", "more");
@@ -248,6 +249,7 @@ function showFacts(data) {
   const options = [];
   if (data.options.include.length) options.push(`include ${data.options.include.join(", ")}`);
   if (data.options.isolate.length) options.push(`isolate ${data.options.isolate.join(", ")}`);
+  if (data.options.scope) options.push(`scope ${data.options.scope}`);
   if (extra.length) options.push(`extra files ${extra.join(", ")}`);
   const versions = Object.entries(data.versions).map((each) => each.join(" "));
   const facts = [
