@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Abandoned", "LoadError", "PonyreloadError"]
+__all__ = ["Abandoned", "LoadError", "PonyreloadError", "outcome"]
 
 
 class PonyreloadError(Exception):
@@ -56,8 +56,13 @@ class LoadError(PonyreloadError):
     @property
     def outcome(self) -> str:
         """What is served now, and what to do."""
-        what = f"still serving generation {self.serving}" if self.serving else "nothing is served yet"
-        return f"{what}; save the file to try again"
+        return outcome(self.serving)
+
+
+def outcome(serving: int) -> str:
+    """Return what is served after a load that has failed, and what to do."""
+    what = f"still serving generation {serving}" if serving else "nothing is served yet"
+    return f"{what}; save the file to try again"
 
 
 class Abandoned(BaseException):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from ponyreload.errors import LoadError
+from ponyreload.errors import LoadError, outcome
 from ponyreload.generations import Run
 from ponyreload.loading import Load
 from ponyreload.reporting import say
@@ -29,14 +29,13 @@ class Failure:
         number: The number that the generation would have had.
         serving: The number of the generation that still serves; 0 if none has been served yet.
         text: All of it in one line.
-        summary, outcome, file, line, source, details, shareable: As `LoadError` has them.
+        summary, file, line, source, details, shareable: As `LoadError` has them.
     """
 
     number: int
     serving: int
     text: str
     summary: str
-    outcome: str
     file: str | None
     line: int | None
     source: tuple[tuple[int, str], ...]
@@ -46,6 +45,11 @@ class Failure:
     def __str__(self) -> str:
         return self.text
 
+    @property
+    def outcome(self) -> str:
+        """What is served now, and what to do."""
+        return outcome(self.serving)
+
     @classmethod
     def of(cls, error: LoadError) -> Failure:
         """Take the texts of an error."""
@@ -54,7 +58,6 @@ class Failure:
             serving=error.serving,
             text=str(error),
             summary=error.summary,
-            outcome=error.outcome,
             file=error.file,
             line=error.line,
             source=error.source,
