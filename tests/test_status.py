@@ -7,6 +7,7 @@ from importlib.machinery import EXTENSION_SUFFIXES
 
 import pytest
 
+from commandline import SITE, serve
 from ponyreload.devtools import status
 from ponyreload.journal import Failure, LoadRecord
 
@@ -299,6 +300,25 @@ def test_the_script_that_goes_on_running_is_said_to_hold_its_generation(project)
     assert {"cheroot"} <= told["versions"].keys()
 
 
+def test_an_application_that_is_broken_from_the_start_serves_nothing_yet(project):
+    site = project({**SITE, "shop.py": "NAME = TAX"})
+    with serve(site, "app") as server:
+
+        def ask():
+            return json.loads(server.get("/__ponyreload__/status.json"))
+
+        broken = ask()
+        site.edit("shop.py", "NAME = 'tea'")
+        server.wait_for("/", "tea")
+        mended = ask()
+    assert broken["serving"] == 0
+    assert [(row["number"], row["state"]) for row in broken["generations"]] == [(1, "broken")]
+    assert broken["error"]["outcome"] == "nothing is served yet; save the file to try again"
+    assert (broken["error"]["number"], broken["error"]["serving"]) == (1, 0)
+    assert [(load["number"], load["changed"]) for load in broken["loads"]] == [(1, [])]
+    assert (mended["serving"], mended["error"]) == (2, None)
+
+
 @pytest.mark.parametrize("path", ["", "status.json", "status.js", "status.css", "status.svg"])
 @pytest.mark.parametrize(
     ("environ", "expected"),
@@ -347,13 +367,15 @@ def test_the_last_loads_are_told_with_what_changed_and_their_modules(project):
 def test_of_many_modules_the_slowest_are_told_and_the_others_together():
     modules = {f"shop.m{number}": number / 1000 for number in range(status.MODULES + 3)}
     changed = tuple(f"/site/{number}.py" for number in range(status.CHANGED + 5))
-    told = status._load(LoadRecord(7, changed, 1.0, 2.0, modules, Failure(7, 6, "all", "why", None, None, (), "", "")))
+    told = status._load(
+        LoadRecord(7, changed, 1.0, 2.0, modules, Failure(7, 6, "all", "why", "what now", None, None, (), "", ""))
+    )
     assert len(told["modules"]) == status.MODULES
     assert told["modules"][0] == {"name": f"shop.m{status.MODULES + 2}", "seconds": (status.MODULES + 2) / 1000}
     assert told["others"] == {"count": 3, "seconds": pytest.approx(0.003)}
     assert (len(told["changed"]), told["changed_count"]) == (status.CHANGED, status.CHANGED + 5)
     assert told["error"] == {
-        "number": 7, "serving": 6, "text": "all", "summary": "why", "file": None, "line": None
+        "number": 7, "serving": 6, "text": "all", "summary": "why", "outcome": "what now", "file": None, "line": None
     }  # fmt: skip
 
 
@@ -372,6 +394,7 @@ def test_an_error_is_told_with_its_place_and_goes_when_it_is_mended(project):
         "serving": 1,
         "text": "generation 2 not served: shop.py:4 NameError: name 'PRICE' is not defined",
         "summary": "NameError: name 'PRICE' is not defined",
+        "outcome": "still serving generation 1; save the file to try again",
         "file": "shop.py",
         "line": 4,
     }

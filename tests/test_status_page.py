@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from browsers import PATIENCE_MS
+from commandline import SITE, serve
 
 expect.set_options(timeout=PATIENCE_MS)
 
@@ -103,6 +104,18 @@ def test_an_error_is_shown_with_its_lines_and_goes_away(site, page):
     site.replace("shop.py", "X = PRICE", "X = 2")
     expect(page.locator("#failure")).to_be_hidden()
     expect(page.locator("#title")).to_have_text("Generation 2 servesup to date")
+
+
+def test_a_start_that_failed_is_shown_as_one(project, profile):
+    site = project({**SITE, "shop.py": "NAME = TAX"})
+    with serve(site, "app") as server:
+        page = profile.new_page()
+        visit(page, server)
+        expect(page.locator("#title")).to_have_text("Nothing is served yetlast load failed")
+        expect(page.locator("#failure")).to_contain_text("Nothing is served yet; save the file to try again.")
+        expect(page.locator(".load .what")).to_have_text("the start")
+        site.edit("shop.py", "NAME = 'tea'")
+        expect(page.locator("#title")).to_have_text("Generation 2 servesup to date")
 
 
 def test_a_load_that_takes_its_time_is_shown_while_it_runs(site, server, page):

@@ -5,7 +5,7 @@ const EVERY_MS = 1000;
 const PATIENCE_MS = 10_000;
 
 // The state of a generation -> how it is coloured.
-const TONES = { serving: "good", loading: "wait", superseded: "wait", retiring: "wait" };
+const TONES = { serving: "good", broken: "bad", loading: "wait", superseded: "wait", retiring: "wait" };
 
 const byId = (id) => document.getElementById(id);
 
@@ -61,16 +61,17 @@ function showTitle(data) {
   const failed = data.error !== null;
   const loading = data.generations.some((each) => each.state === "loading");
   const state = loading ? pill("wait", "loading") : failed ? pill("bad", "last load failed") : pill("good", "up to date");
-  byId("title").replaceChildren(make("span", "", `Generation ${data.serving} serves`), state);
-  document.title = `${failed ? "✗ " : ""}Generation ${data.serving} · ponyreload`;
-  const serving = data.generations.find((each) => each.state === "serving");
+  const title = data.serving ? `Generation ${data.serving} serves` : "Nothing is served yet";
+  byId("title").replaceChildren(make("span", "", title), state);
+  document.title = `${failed ? "✗ " : ""}${data.serving ? `Generation ${data.serving}` : title} · ponyreload`;
+  const serving = data.generations.find((each) => ["serving", "broken"].includes(each.state));
   const since = serving ? ticking("for ", serving.age, "") : "";
   byId("under").replaceChildren(since, ` · process ${data.process.id} in `, mono(data.process.folder));
   byId("failure").hidden = !failed;
-  if (failed) showError(data.error, data.serving);
+  if (failed) showError(data.error);
 }
 
-function showError(error, serving) {
+function showError(error) {
   const place = error.file ? make("span", "muted", " in ", mono(`${error.file}:${error.line}`)) : null;
   const parts = [make("h2", "", `Generation ${error.number} is not served`, place), make("p", "mono", error.summary)];
   if (error.source.length) {
@@ -80,7 +81,7 @@ function showError(error, serving) {
     });
     parts.push(make("ol", "source mono", ...lines));
   }
-  parts.push(make("p", "", `Generation ${serving} serves on. Save the file to try again.`));
+  parts.push(make("p", "", `${error.outcome[0].toUpperCase()}${error.outcome.slice(1)}.`));
   if (error.details) {
     parts.push(make("details", "", make("summary", "", "Traceback"), make("pre", "mono", error.details)));
   }
@@ -144,7 +145,7 @@ let newest = null;
 const keyOf = (load) => `${load.number} ${load.at}`;
 
 function whatChanged(load) {
-  if (!load.changed_count) return "asked for";
+  if (!load.changed_count) return load.number === 1 ? "the start" : "asked for";
   const more = load.changed_count - 1;
   return more ? `${load.changed[0]} and ${more} more` : load.changed[0];
 }

@@ -60,7 +60,7 @@ class Status:
         where = detect(sys.modules, environment_of_process())
         options = reloader.options
         return {
-            "serving": serving.number,
+            "serving": 0 if serving.is_broken else serving.number,
             "at": time.time(),
             "error": None if error is None else _error(error),
             "generations": self._generations(serving),
@@ -138,7 +138,7 @@ class Status:
 
 def _state(generation: Generation, serving: Generation) -> str:
     if generation is serving:
-        return "serving"
+        return "broken" if generation.is_broken else "serving"
     if not generation.published:
         return "given up" if generation.abandoned or generation.retires else "loading"
     return "retiring" if generation.retires else "superseded"
@@ -209,6 +209,7 @@ def _failure(failure: Failure) -> dict[str, Any]:
         "serving": failure.serving,
         "text": failure.text,
         "summary": failure.summary,
+        "outcome": failure.outcome,
         "file": None if failure.file is None else shown(failure.file),
         "line": failure.line,
     }
