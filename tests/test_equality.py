@@ -11,4 +11,4 @@ EXAMPLES = 120
 
 @pytest.mark.parametrize("scope", ["all", "affected"])
 def test_the_loader_equals_a_fresh_interpreter(project, scope):
-    project({}).run(str(HERE / "machine.py"), str(EXAMPLES), scope, timeout=200, PYTHONWARNINGS="ignore")
+    project({}).run(str(HERE / "machine.py"), str(EXAMPLES), scope, timeout=280, PYTHONWARNINGS="ignore")

@@ -308,7 +308,7 @@ def test_a_file_that_is_mended_between_its_compilation_and_its_run_is_served(pro
         updater._watch = lambda: None
         load = updater._load
 
-        def mend_first(hooks):
+        def mend_first(changed, hooks):
             updater._load = load
             project.edit("shop/cart.py", '''
                 from ponyreload import *
@@ -318,7 +318,7 @@ def test_a_file_that_is_mended_between_its_compilation_and_its_run_is_served(pro
                 PRICE = 2
             ''')
             in_thread(tell_of_it)
-            return load(hooks)
+            return load(changed, hooks)
 
         def tell_of_it():
             gate.entered.wait(10)  # the load has read the mended file
