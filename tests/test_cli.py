@@ -253,8 +253,18 @@ def test_explain_says_of_a_user_module_why_it_is_one_and_who_imports_it(project,
 
 
 def test_explain_says_what_the_scope_leaves_out(project):
-    line = explanation(project(SHOP), "store.cart", "--scope", "affected")[3]
-    assert line.startswith("  an edit of it: it is loaded again, with those of the 4 user modules that import it; ")
+    affected = "3 of 4 are loaded again: store.cart, store.views, store.wsgi"
+    site = project(SHOP)
+    assert explanation(site, "store.cart")[4] == f"  with --scope affected: {affected}"
+    first, second = explanation(site, "store.cart", "--scope", "affected")[3:]
+    assert first.startswith(f"  an edit of it: {affected}; the first load took ")
+    assert second == "  with --scope all: all 4 user modules are loaded again"
+
+
+def test_explain_says_if_the_application_cannot_be_loaded_twice(project):
+    once = "import sys\nassert not hasattr(sys, 'once')\nsys.once = True\n"
+    lines = explanation(project({**SHOP, "store/cart.py": once + SHOP["store/cart.py"]}), "store.cart")
+    assert lines[4] == "  with --scope affected: not known, as it could not be loaded a second time"
 
 
 def test_explain_says_that_the_target_is_an_entry_and_that_imports_may_be_late(project):

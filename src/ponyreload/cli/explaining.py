@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -13,35 +14,38 @@ from ponyreload.cli.ending import LONGEST_SECONDS, end_by_force
 from ponyreload.cli.first import Loaded, load_first
 from ponyreload.cli.importers import files_of_modules, importers_of
 from ponyreload.cli.targets import Target
-from ponyreload.generations import Generation
+from ponyreload.errors import LoadError
 from ponyreload.isolation import is_isolated
 from ponyreload.marking import is_project_file, own_word
-from ponyreload.modules import namespace_of
+from ponyreload.modules import MAIN, namespace_of
 from ponyreload.options import Options
 from ponyreload.reasons import why_system, why_user
 from ponyreload.reloader import Reloader
 from ponyreload.reporting import logger, shown
+from ponyreload.sharing import find_affected
 
 __all__ = ["explain"]
 
 MOST_IMPORTERS = 10
+MOST_NAMED = 10
 
 
 def explain(path_or_module: str, target: Target, options: Options) -> int:
     """Print it, and return the exit status: 1 if the application could not be loaded, so that this is not all."""
     logger.setLevel(logging.WARNING)
-    loaded = load_first(target, options)
+    # So that a load takes note of who imports whom.
+    loaded = load_first(target, replace(options, scope="affected"))
     status = 1 if loaded.error else 0
     if loaded.reloader is None:
         _print("autoreload does nothing here, so an edit takes a restart")
     else:
-        _explain(path_or_module, target, loaded)
+        _explain(path_or_module, target, loaded, options.scope)
         loaded.reloader.stop()
     end_by_force(LONGEST_SECONDS, status)  # what the application has started may go on
     return status
 
 
-def _explain(path_or_module: str, target: Target, loaded: Loaded) -> None:
+def _explain(path_or_module: str, target: Target, loaded: Loaded, scope: str | None) -> None:
     assert loaded.reloader is not None
     reloader, generation = loaded.reloader, loaded.reloader.serving
     files = files_of_modules(generation)
@@ -72,7 +76,10 @@ def _explain(path_or_module: str, target: Target, loaded: Loaded) -> None:
     else:
         _print(f"  system module: {why_system(name, namespace)}")
     _print_importers(name, target, files)
-    _print(f"  an edit of it: {_effect(name, file, is_user, loaded)}")
+    if is_user and not (is_isolated(name) and not is_project_file(file)):
+        _print_effects(name, loaded, scope)
+        return
+    _print(f"  an edit of it: {_effect(name, file)}")
     if not is_user and own_word(namespace) is None and is_project_file(file):
         _print(f'  to have it reloaded: mark it with "from ponyreload import *", or --include {name}')
 
@@ -110,22 +117,39 @@ def _print_importers(name: str, target: Target, files: dict[str, str]) -> None:
     _print(f"  imported by: {', '.join(by) or 'no import statement that is seen'}")
 
 
-def _effect(name: str, file: str, is_user: bool, loaded: Loaded) -> str:
-    """Say what an edit of a module does."""
+def _print_effects(name: str, loaded: Loaded, scope: str | None) -> None:
+    """Say what an edit of a user module does, in each scope."""
     assert loaded.reloader is not None
-    generation: Generation = loaded.reloader.serving
+    generation = loaded.reloader.serving
+    record = loaded.reloader.journal.records()[-1]
+    count = len(generation.modules)
+    every = f"all {count} user modules are loaded again" if count > 1 else "its 1 user module is loaded again"
+    affected = _affected(name, loaded.reloader)
+    some = "not known, as it could not be loaded a second time"
+    if affected is not None:
+        more = f" and {len(affected) - MOST_NAMED} more" if len(affected) > MOST_NAMED else ""
+        some = f"{len(affected)} of {count} are loaded again: {', '.join(affected[:MOST_NAMED])}{more}"
+    took = f"{record.seconds * 1000:.0f} ms, {record.modules.get(name, 0.0) * 1000:.0f} ms of it in this module"
+    this, other, others = (some, "all", every) if scope == "affected" else (every, "affected", some)
+    _print(f"  an edit of it: {this}; the first load took {took}")
+    _print(f"  with --scope {other}: {others}")
+
+
+def _affected(name: str, reloader: Reloader) -> list[str] | None:
+    """Return the modules that an edit of *name* has loaded again with that scope; None if that cannot be known."""
+    if reloader.error is None:
+        try:
+            reloader.reload()  # only of a load of its own, one knows who has imported whom
+        except LoadError:
+            return None
+    found = find_affected(reloader.serving, [MAIN, *reloader.entries, name])
+    return None if found is None else sorted(found & reloader.serving.modules.keys())
+
+
+def _effect(name: str, file: str) -> str:
+    """Say what an edit of a module does that is no user module of the application's."""
     if is_isolated(name) and not is_project_file(file):
         return "nothing happens, as libraries are not watched; the next load takes it up"
-    if is_user:
-        record = loaded.reloader.journal.records()[-1]
-        count = len(generation.modules)
-        took = f"{record.seconds * 1000:.0f} ms, {record.modules.get(name, 0.0) * 1000:.0f} ms of it in this module"
-        if loaded.reloader.options.scope == "affected":
-            return (
-                f"it is loaded again, with those of the {count} user modules that import it; the first load took {took}"
-            )
-        what = f"all {count} user modules are" if count > 1 else "its 1 user module is"
-        return f"{what} loaded again; the first load took {took}"
     if is_project_file(file):
         return "nothing is reloaded, and the log says so; it takes a restart"
     return "nothing happens; it takes a restart"
