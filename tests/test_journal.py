@@ -207,9 +207,10 @@ def test_a_failure_has_all_the_texts_of_its_error():
     )
     text = "generation 4 not served: shop.py:7 KeyError: 'tea'"
     assert Failure.of(error) == Failure(
-        4, 3, text, "KeyError: 'tea'", error.outcome, "/site/shop.py", 7, ((7, "raise"),), "Traceback", "some"
+        4, 3, text, "KeyError: 'tea'", "/site/shop.py", 7, ((7, "raise"),), "Traceback", "some"
     )
     assert str(Failure.of(error)) == text
+    assert Failure.of(error).outcome == error.outcome
 
 
 # -- own seconds -------------------------------------------------------------------------------------------------

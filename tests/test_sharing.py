@@ -305,3 +305,19 @@ def test_a_shared_module_that_holds_something_of_an_affected_one_is_named(shop):
     )
     (text,) = told["retained"]
     assert "base.things[0] -> leaf.Thing" in text
+
+
+def test_a_module_that_could_not_be_run_in_a_request_is_read_anew(shop):
+    site = shop(late=RAN + "Z = 1\n", views=RAN + "def answer():\n    import late\n    return late.Z\n")
+    told = drive(
+        site,
+        """
+    edit("late.py", "Z = 1", "Z = 1 / 0") if finish(start(app.application)) == "11" else None
+    try:
+        finish(start(app.application))
+    except ZeroDivisionError:
+        edit("late.py", "Z = 1 / 0", "Z = 2")
+    tell(answer=finish(start(app.application)))
+    """,
+    )
+    assert told["answer"] == "22"

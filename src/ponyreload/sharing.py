@@ -69,11 +69,13 @@ def share(serving: Generation, new: Generation, affected: Collection[str], route
         affected: Names of the modules that *new* loads itself.
         routed: What stands for each module in `sys.modules`.
     """
-    own = serving.modules.keys() & affected
     new.modules, new.files, new.sources = serving.modules.copy(), serving.files.copy(), serving.sources.copy()
-    for name in own:
+    for name in serving.modules.keys() & affected:
         del new.modules[name]
-        new.sources.pop(new.files.pop(name, ""), None)
+    # Also of those that could not be run, and so are no modules of it.
+    read_anew = {new.files.pop(name) for name in new.files.keys() - new.modules.keys()}
+    for file in read_anew - set(new.files.values()):
+        new.sources.pop(file, None)
     new.shared = frozenset(new.modules)
     serving.shares = new.shares = bool(new.shared)
     new.missing = set(serving.missing)
