@@ -54,35 +54,130 @@ def test_numbers_that_the_application_sets_stay(project, numbers):
     assert tuple(told["numbers"]) == numbers
 
 
-def test_a_collection_waits_for_requests_to_pause_but_not_for_ever(monkeypatch):
-    now = 100.0
-    monkeypatch.setattr(collecting, "time", SimpleNamespace(monotonic=lambda: now))
+# Of the process, as it is with the first generation: objects, memory.
+FIRST = (100_000, 1_000_000)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The time and the size of the process, as the collector sees them."""
+    now = SimpleNamespace(at=100.0, size=FIRST)
+    monkeypatch.setattr(collecting, "time", SimpleNamespace(monotonic=lambda: now.at))
+    monkeypatch.setattr(collecting, "_size", lambda: now.size)
+    return now
+
+
+def test_a_collection_waits_for_requests_to_pause(clock):
     serving = SimpleNamespace(is_asked=True)
     collector = Collector()
     collector.retired(serving)
     assert collector.take(serving) == (False, False)
-    now = collector.at
+    clock.at = collector.at
     # What came before the retirement does not count; this does.
     serving.is_asked = True
     assert collector.take(serving) == (False, False)
-    now = collector.at
+    clock.at = collector.at
     assert collector.take(serving) == (True, False)
     assert collector.at is None
 
-    collector.retired(serving)
-    began = now
+
+def waited(clock, collector, serving):
+    """Return the seconds until a collection, with requests that never pause."""
+    began = clock.at
     while not collector.take(serving)[0]:
-        now = collector.at
+        clock.at = collector.at
         serving.is_asked = True
-    assert now - began == collecting.MOST_SECONDS
+    return clock.at - began
 
 
-def test_a_collection_comes_when_many_generations_have_retired():
+def test_a_collection_does_not_wait_for_ever(clock):
+    serving = SimpleNamespace(is_asked=True)
+    collector = Collector()
+    collector.retired(serving)
+    clock.at += collecting.MOST_SECONDS / 2
+    collector.retired(serving)
+    assert waited(clock, collector, serving) == collecting.MOST_SECONDS / 2
+
+
+@pytest.mark.parametrize("size", [(126_000, FIRST[1]), (FIRST[0], 1_260_000)])
+def test_requests_wait_for_a_collection_when_the_process_has_grown(clock, size):
+    serving = SimpleNamespace(is_asked=True)
+    collector = Collector()
+    clock.size = size
+    collector.retired(serving)
+    clock.at += collecting.QUIET_SECONDS / 2
+    # The next edit does not put it off: it would take the longer.
+    collector.retired(serving)
+    assert waited(clock, collector, serving) == collecting.QUIET_SECONDS / 2
+    collector.collected()
+    # What is there now is no growth.
+    collector.retired(serving)
+    assert waited(clock, collector, serving) == collecting.MOST_SECONDS
+
+
+def test_a_collection_comes_at_once_when_the_process_has_doubled(clock):
     serving = SimpleNamespace(is_asked=False)
     collector = Collector()
-    for _ in range(collecting.MOST_GENERATIONS - 1):
+    clock.size = (199_000, FIRST[1])
+    collector.retired(serving)
+    assert not collector.is_burst()
+    clock.size = (200_000, FIRST[1])
+    collector.retired(serving)
+    assert collector.take(serving) == (False, True)
+    assert not collector.is_burst()
+
+
+def test_a_collection_comes_at_once_when_many_generations_have_retired(clock):
+    serving = SimpleNamespace(is_asked=False)
+    collector = Collector()
+    for _ in range(collecting.BURST_GENERATIONS - 1):
         collector.retired(serving)
     assert not collector.is_burst()
     collector.retired(serving)
     assert collector.take(serving) == (False, True)
     assert not collector.is_burst()
+
+
+def test_the_size_is_of_objects_and_of_memory():
+    before = collecting._size()
+    objects = [[] for _ in range(100_000)]
+    memory = b"x" * 200_000_000
+    after = collecting._size()
+    assert after[0] - before[0] > 90_000
+    assert after[1] > before[1] + 50_000
+    assert len(objects) + len(memory) > 0
+
+
+def test_what_stays_after_a_collection_is_no_reason_for_the_next(project):
+    told = project({"app.py": APP.replace("{code}", "")}).drive("""
+        import ponyreload.collecting
+        ponyreload.collecting.QUIET_SECONDS = 1000
+        gc.disable()
+        import app
+        cache = [[] for _ in range(300_000)]
+        whole = []
+        gc.callbacks.append(lambda phase, told: whole.append(1) if phase + str(told["generation"]) == "stop2" else None)
+        for _ in range(10):
+            app.reloader.reload()
+            until(lambda: not any(each.name.startswith("ponyreload retires") for each in threading.enumerate()))
+        tell(whole=len(whole))
+    """)
+    assert told["whole"] == 1
+
+
+NEW_OBJECTS = """
+    import app
+    {before}
+    app.reloader.reload()
+    young = gc.get_objects(generation=0) + gc.get_objects(generation=1)
+    tell(young=sum(type(each) is app.Mine for each in young), frozen=gc.get_freeze_count() > 0)
+"""
+MANY = "\nclass Mine: pass\nmine = [Mine() for _ in range(20_000)]"
+
+
+@pytest.mark.parametrize(("before", "is_frozen"), [("", False), ("gc.freeze()", True)])
+def test_python_does_not_look_through_what_a_load_has_made_right_after_it(project, before, is_frozen):
+    told = project({"app.py": APP.replace("{code}", MANY)}).drive(NEW_OBJECTS.replace("{before}", before))
+    # What the application has frozen stays so; then nothing can be done for the new ones.
+    assert told["frozen"] is is_frozen
+    assert (told["young"] == 0) is not is_frozen

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import textwrap
 
@@ -380,3 +381,71 @@ def test_an_extra_file_that_makes_a_load_fail_counts_until_it_is_mended(project)
         tell(mended=mended, again=request(app.application))
     """)
     assert (told["mended"], told["again"]) == ("2 in 2", "2 in 2")
+
+
+def test_a_load_asks_the_system_for_each_file_once(project):
+    """Each question hands the interpreter to another thread, and who waits for it all the longer waits for its turn."""
+    files = {f"shop/m{number}.py": "from ponyreload import *\n" for number in range(20)}
+    imports = "\n".join(f"import shop.m{number}" for number in range(20))
+    files |= {"shop/__init__.py": "", "app.py": f"from ponyreload import *\n{imports}\nreloader = use_autoreload()\n"}
+    site = project(files)
+    for path in (site.folder, *site.folder.rglob("*")):
+        os.utime(path, (1_000_000_000, 1_000_000_000))
+    told = site.drive("""
+        import collections
+        import app
+        app.reloader.reload()
+        time.sleep(2.1)  # what has just changed may change again unseen, and is read each time
+        app.reloader.reload()
+        asked, plain = collections.Counter(), os.stat
+
+        def stat(path, *args, **kwargs):
+            asked[path] += 1
+            return plain(path, *args, **kwargs)
+
+        os.stat = stat
+        app.reloader.reload()
+        os.stat = plain
+        folder = os.path.dirname(app.__file__)
+        tell(files=[asked[f"{folder}/shop/m{number}.py"] for number in range(20)], folder=asked[f"{folder}/shop"])
+    """)
+    assert told["files"] == [1] * 20
+    assert told["folder"] < 10  # for the import, and to watch it; not for each of the modules
+
+
+def test_a_load_runs_what_was_written_since_the_look(project):
+    """What a load takes over from the look may be old by then: the event of that has it loaded again."""
+    site = project({
+        "late.py": "from ponyreload import *\nX = 1\n",
+        "app.py": """
+            from ponyreload import *
+            import hold
+            hold.wait()
+            import late
+            reloader = use_autoreload()
+        """,
+        "hold.py": """
+            import threading
+            reached, go = threading.Event(), threading.Event()
+            go.set()
+
+            def wait():
+                reached.set()
+                go.wait(10)
+        """,
+    })  # fmt: skip
+    told = site.drive("""
+        import app, hold
+        app.reloader.reload()
+        hold.reached.clear()
+        hold.go.clear()
+        thread = threading.Thread(target=app.reloader.reload)
+        thread.start()
+        hold.reached.wait(10)
+        project.edit("late.py", "from ponyreload import *\\nX = 2\\n")
+        hold.go.set()
+        thread.join()
+        until(lambda: app.late.X == 2)
+        tell(x=app.late.X)
+    """)
+    assert told["x"] == 2

@@ -73,7 +73,7 @@ LAYERS = """
     isolation
     routed sharing
     middleware
-    mainthread hooks keeping collecting
+    mainthread hooks keeping collecting turns
     reporting
     generations
     libraries

@@ -20,7 +20,7 @@ from ponyreload.isolation import is_library, library_code, tell_of_known, tell_o
 from ponyreload.routed import RoutedModule, name_of
 from ponyreload.sharing import give_children
 from ponyreload.sources import Sources
-from ponyreload.specs import Specs
+from ponyreload.specs import Specs, Times
 
 __all__ = ["MAIN", "Modules", "namespace_of", "note_missing", "plain_import", "plain_reload"]
 
@@ -144,7 +144,8 @@ class Modules:
                 message = f"No module named {name!r}; {parent!r} is not a package"
                 raise ModuleNotFoundError(message, name=name) from None
         with entered(generation):
-            spec = self.find_spec(name, path)
+            # Each question to the system hands the interpreter to another thread, and a load has enough of them.
+            spec = self.find_spec(name, path, {} if generation.published else generation.folder_times)
             if spec is None:
                 note_missing(generation, name, path)
                 raise ModuleNotFoundError(f"No module named {name!r}", name=name)
@@ -175,12 +176,12 @@ class Modules:
         is_empty = source is not None and not source.data.strip()
         return is_empty and any(each.published and name in each.modules for each in self._living())
 
-    def find_spec(self, name: str, path: Sequence[str] | None) -> Any:
-        """Ask the finders of the import system, but not ours, where a module is."""
+    def find_spec(self, name: str, path: Sequence[str] | None, times: Times) -> Any:
+        """Ask the finders of the import system, but not ours, where a module is; *times* as for `Specs.find`."""
         for finder in list(sys.meta_path):
             if finder is not self.our_finder and hasattr(finder, "find_spec"):
                 is_plain = finder is importlib.machinery.PathFinder
-                spec = self._specs.find(name, path) if is_plain else finder.find_spec(name, path)
+                spec = self._specs.find(name, path, times) if is_plain else finder.find_spec(name, path)
                 if spec is not None:
                     return spec
         return None
@@ -234,7 +235,8 @@ class Modules:
         generation.files[name] = file
         source = generation.sources.get(file)
         if source is None:
-            source = generation.sources.setdefault(file, self._sources.read(file))
+            read = self._sources.read if generation.published else self._sources.looked_at
+            source = generation.sources.setdefault(file, read(file))
         return source.code(loader)
 
     def _complete(self, generation: Generation, name: str, module: ModuleType) -> Any:

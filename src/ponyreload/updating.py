@@ -26,6 +26,7 @@ from ponyreload.modules import MAIN, Modules
 from ponyreload.reporting import listed, load_error, say, shown
 from ponyreload.retention import GRACE_SECONDS
 from ponyreload.sources import Source, compile_all
+from ponyreload.turns import short_turns
 from ponyreload.watcher import Watcher, events_arrive
 
 if TYPE_CHECKING:
@@ -213,6 +214,7 @@ class Updater:
             is_quiet, is_burst = self._collector.take(self._reloader.serving)
         if is_quiet or is_burst:
             gc.collect()
+            self._collector.collected()
         # Not in a burst: what has just retired may still be in the hands of the thread that saw to it.
         if is_quiet and self._reloader.look_for_holders():
             with self._news:
@@ -248,7 +250,7 @@ class Updater:
             if self._files.any_is_empty(changed) and self._changes_within(QUIET_SECONDS):
                 continue  # it had been truncated, and is written now
             started = time.monotonic()
-            with few_collections():
+            with few_collections(), short_turns():
                 load, error = self._try(changed, not force and not is_whole)
             is_sound = sharing.is_sound(serving, load.generation)
             if error is None and load.done and is_sound and not self._is_overtaken(load.generation):

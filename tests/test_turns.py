@@ -1,0 +1,41 @@
+"""How long a thread may keep the interpreter: less in a load."""
+
+import pytest
+
+from ponyreload import turns
+
+APP = """
+import sys
+from ponyreload import *
+{code}
+seen = sys.getswitchinterval()
+reloader = use_autoreload()
+"""
+
+
+@pytest.mark.parametrize("code", ["", "if generation() > 1: 1 / 0"])
+def test_turns_are_short_in_a_load_and_as_long_as_before_after_it(project, code):
+    told = project({"app.py": APP.replace("{code}", code), "plain.py": "seen = []"}).drive("""
+        import app, plain
+        before = sys.getswitchinterval()
+        sys.addaudithook(lambda event, _: plain.seen.append(sys.getswitchinterval()) if event == "exec" else None)
+        try:
+            app.reloader.reload()
+        except Exception:
+            pass
+        until(lambda: sys.getswitchinterval() == before)
+        tell(before=before, least=min(plain.seen))
+    """)
+    assert told["least"] == pytest.approx(turns.TURN_SECONDS)
+    assert told["before"] > told["least"]
+
+
+@pytest.mark.parametrize("seconds", [0.02, 0.0001])
+def test_a_number_that_the_application_sets_stays(project, seconds):
+    told = project({"app.py": APP.replace("{code}", f"sys.setswitchinterval({seconds} * (1 + generation()))")}).drive("""
+        import app
+        for _ in range(2):
+            app.reloader.reload()
+        tell(number=sys.getswitchinterval())
+    """)
+    assert told["number"] == pytest.approx(4 * seconds)
