@@ -15,8 +15,9 @@ from projects import Project
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext
 
-# A shell has its background jobs ignore Ctrl-C, and all that these start.
+# A shell has its background jobs ignore Ctrl-C, `nohup` the end of the terminal, and so do all that these start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture

@@ -46,11 +46,15 @@ class Leases:
 
     def __init__(self) -> None:
         self.generation = Generation(1)
-        self.devtools = Devtools(Journal())
+        self.made = Devtools(Journal())
+        self.has_devtools = True
         self.given = self.taken_back = 0
 
     def start(self) -> None:
         pass
+
+    def devtools(self) -> Devtools:
+        return self.made
 
     def lease(self) -> Generation:
         self.given += 1
@@ -102,7 +106,7 @@ def leases() -> Iterator[Leases]:
     """A reloader's part of it; ends its server of events, which the first page starts."""
     leases = Leases()
     yield leases
-    leases.devtools.stop()
+    leases.made.stop()
     for thread in threading.enumerate():
         if thread.name == "ponyreload events":
             thread.join(10)

@@ -181,3 +181,15 @@ def test_what_a_request_leaves_in_context_variables_does_not_stay_in_the_servers
         tell(answers=answers)
     """)
     assert told["answers"] == [[f"{number} None {number}"] for number in range(1, 5)]
+
+
+def test_a_generation_that_serves_keeps_nothing_of_its_load(project):
+    files = {"app.py": APP.replace("{code}", ""), "shop.py": "from ponyreload import *\nX = 1\n"}
+    told = project(files).drive("""
+        import app
+        app.reloader.reload()
+        serving = app.reloader.serving
+        tell(names=sorted(serving.modules), locks=len(serving.import_locks), runs=len(serving.runs))
+    """)
+    assert told["names"] == ["app", "shop"]
+    assert told["locks"] == told["runs"] == 0

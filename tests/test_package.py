@@ -232,6 +232,18 @@ def test_importing_it_reads_no_environment(imported):
     assert imported["read"] == []
 
 
+def test_turning_it_on_does_not_wait_for_the_developers_tools(project):
+    """They are imported when a server has started, or for the first page, whichever comes first."""
+    told = project({"app.py": "from ponyreload import *\nreloader = use_autoreload()\n"}).drive("""
+        import app
+        before = sorted(name for name in sys.modules if name.startswith("ponyreload.devtools."))
+        app.reloader.start()
+        until(lambda: "ponyreload.devtools.page" in sys.modules)
+        tell(before=before)
+    """)
+    assert told["before"] == ["ponyreload.devtools.access"]
+
+
 def test_importing_it_imports_no_server_and_no_watcher_and_not_its_own_engine(imported):
     servers = {"cherrypy", "cheroot", "flup", "watchdog", "watchfiles", "mod_wsgi", "google", "gunicorn", "asyncio"}
     assert {name.partition(".")[0] for name in imported["names"]} & {*servers, "click", "rich"} == set()

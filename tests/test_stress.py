@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import ast
+import json
 import threading
 
 import pytest
@@ -90,7 +90,7 @@ class Client(threading.Thread):
         while not self.ended.is_set():
             try:
                 answer = self.live.ask(self.path)
-                versions = {each for line in answer.text.splitlines() for each in ast.literal_eval(line)}
+                versions = {each for line in answer.text.splitlines() for each in json.loads(line)}
                 if answer.status != 200 or len(versions) != 1:
                     self.wrong.append(answer)
             except Exception as error:
@@ -118,5 +118,5 @@ def test_eight_clients_through_three_hundred_reloads(project):
         assert not wrong, f"{len(wrong)} of {sum(client.answers for client in clients)}: {wrong[0]}\n{live.log[-3000:]}"
         assert sum(client.answers for client in clients) > RELOADS
         # Every request sees the newest code now, and nothing else lives.
-        assert ast.literal_eval(live.get("/")) == [RELOADS + 1] * 11
+        assert json.loads(live.get("/")) == [RELOADS + 1] * 11
         live.wait_for("/alive", f"[{RELOADS + 1}]")

@@ -104,7 +104,8 @@ class Files:
             self._unserved |= changed
             return changed
         state = self._state(serving, self._failed)
-        changed = self._difference(state, _digests(serving) | self._tried)
+        # Most looks find nothing, and are done with it here.
+        changed = set() if state == self._tried else self._difference(state, _digests(serving) | self._tried)
         # An extra file that is there no more has changed too; not so a module that is imported no more.
         changed |= self._extra - state.keys()
         self._extra = self.options.find_extra_files()
@@ -152,12 +153,13 @@ class Files:
         return {file for file, value in state.items() if (known.get(file) or None) != (value or None)}
 
     def _state(self, serving: Generation, other: Generation | Attempt | None) -> State:
-        files = set(_digests(serving))
+        # Lists first: the modules of the generations may import more meanwhile.
+        files = self.options.find_extra_files().union(list(serving.sources))
         missing = set(serving.missing)
         if other is not None:
-            files |= _digests(other).keys()
+            files.update(list(other.sources))
             missing |= other.missing
-        state: State = self._sources.digests(files | self.options.find_extra_files())
+        state: State = self._sources.digests(files)
         state.update((base, _is_module(base)) for base in missing)
         return state
 

@@ -135,7 +135,7 @@ class Generation:
         self.is_told = False
         # Set when the last lease of a superseded generation has ended, or the process ends: parked scripts go on.
         self.retired = threading.Event()
-        # What a module is run under:  "shop.cart" -> its import lock
+        # What a module is run under, until it is complete:  "shop.cart" -> its import lock
         self.import_locks: dict[str, Any] = {}
 
     def __repr__(self) -> str:

@@ -55,15 +55,14 @@ class Slot:
             return self._app(held)(environ, start_response)
         self._is_outermost = True
         page = None
-        devtools = self._reloader.devtools
-        if devtools is not None:
+        if self._reloader.has_devtools:
             if environ.get("PATH_INFO", "").startswith(PREFIX):
                 self._reloader.start()
-                return devtools.routes(environ, start_response)
+                return self._reloader.devtools().routes(environ, start_response)
             # A browser says so when its user visits a page; it says nothing to a host that is not this machine.
             kind = environ.get("HTTP_SEC_FETCH_DEST")
             if kind == "document" or (kind is None and "text/html" in environ.get("HTTP_ACCEPT", "")):
-                page = devtools.page(environ, start_response)
+                page = self._reloader.devtools().page(environ, start_response)
                 if page is not None:
                     start_response = page.start_response
         started = monotonic()  # for `draining`, which finds it here

@@ -97,7 +97,11 @@ class Modules:
             return module
         try:
             module = self.look(generation, name)
-            return self._run_once(generation, name) if module is None else module
+            if module is None:
+                module = self._run_once(generation, name)
+                # From here on it is found complete, by those too who wait for the lock now or are about to ask for one.
+                generation.import_locks.pop(name, None)
+            return module
         finally:
             lock.release()
 

@@ -11,13 +11,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ponyreload import keeping, marking, thread_frames
 from ponyreload.adapters import ADAPTERS, LIBRARIES, Adapter, adapter_for
 from ponyreload.adoption import adopt
-from ponyreload.devtools.devtools import Devtools
-from ponyreload.devtools.page import add_status_page
 from ponyreload.draining import open_requests
 from ponyreload.errors import LoadError
 from ponyreload.files import Files
@@ -40,6 +38,9 @@ from ponyreload.sharing import take_over
 from ponyreload.sources import Sources
 from ponyreload.updating import Updater
 
+if TYPE_CHECKING:
+    from ponyreload.devtools.devtools import Devtools
+
 __all__ = ["Reloader"]
 
 # How long the clean-up of a script may take before it is left to itself.
@@ -53,8 +54,8 @@ class Reloader:
     block stops it.
 
     Threads: ``_lock`` protects the current generation and the list of living generations; nobody's code runs
-    while it is held. ``news`` is a condition on it, told of every change of these. All public methods
-    are safe to call from any thread.
+    while it is held. ``news`` is a condition on it, told of every change of these. ``_devtools_lock`` protects the
+    making of the developer's tools. All public methods are safe to call from any thread.
     """
 
     def __init__(self) -> None:
@@ -75,13 +76,15 @@ class Reloader:
         self._hooks = ImportHooks(self._modules)
         self._main_thread = MainThread()
         self._owned = Owned(self._main_thread)
-        self._locks = (keeping.lock, self._modules.lock, self._lock, self._sources.lock, thread_frames.lock)
+        self._devtools_lock = threading.Lock()
+        self._locks = (
+            self._devtools_lock, keeping.lock, self._modules.lock, self._lock, self._sources.lock, thread_frames.lock
+        )  # fmt: skip
         self._retained = Retained(lambda: self.living)
         self.journal = Journal()
-        self._devtools = Devtools(self.journal)
-        add_status_page(self._devtools.routes, self)
-        # Those, unless an option keeps them from the browser.
-        self.devtools: Devtools | None = None
+        self._devtools: Devtools | None = None
+        # Whether a browser is to get something of those.
+        self.has_devtools = False
         self._updater = Updater(self, self._files, self._modules)
 
     def __repr__(self) -> str:
@@ -156,7 +159,8 @@ class Reloader:
     def stop(self) -> None:
         """End watching and take all hooks out. The generation that serves goes on serving. Safe to call twice."""
         self._updater.stop()
-        self._devtools.stop()
+        if self._devtools is not None:
+            self._devtools.stop()
         for adapter in self._adapters:
             adapter.uninstall()
         self._adapters.clear()
@@ -203,8 +207,10 @@ class Reloader:
             return
         is_more = self._files.add(options)
         joined = self._files.options
-        self._devtools.trust(joined.trusted_clients, joined.trusted_hosts)
-        self.devtools = None if joined.browser_refresh is False else self._devtools
+        with self._devtools_lock:  # or those that are being made may have read the options before
+            if self._devtools is not None:
+                self._devtools.trust(joined.trusted_clients, joined.trusted_hosts)
+        self.has_devtools = joined.browser_refresh is not False
         standing = sys.modules.get(name)
         if (
             standing is not None
@@ -373,8 +379,23 @@ class Reloader:
                 say(f"{text}; newer requests are not delayed", logging.WARNING)
 
     def look_ahead(self) -> None:
-        """Do what the first load would have to wait for otherwise."""
+        """Do what the first load, or the first page, would have to wait for otherwise."""
+        self.devtools()
         self._owned.look()
+
+    def devtools(self) -> Devtools:
+        """Return the developer's tools. They are made before the first load, so that they hear of each."""
+        with self._devtools_lock:
+            if self._devtools is None:
+                from ponyreload.devtools.devtools import Devtools  # here: the start need not wait for all of that
+                from ponyreload.devtools.page import add_status_page
+
+                options = self._files.options
+                made = Devtools(self.journal)
+                made.trust(options.trusted_clients, options.trusted_hosts)
+                add_status_page(made.routes, self)
+                self._devtools = made
+            return self._devtools
 
     def begin(self) -> Generation:
         """Make the generation that is to be loaded next."""
@@ -386,7 +407,7 @@ class Reloader:
 
     def may_see(self, environ: dict[str, Any]) -> bool:
         """Tell whether the client of a request may see source text."""
-        return self._devtools.routes.access.refusal(environ) is None
+        return self.devtools().routes.access.refusal(environ) is None
 
     def may_show(self, file: str) -> bool:
         """Tell whether a file that the first load has failed in is a user module's, whose text a client may see."""
@@ -520,7 +541,8 @@ class Reloader:
         keeping.begin_in_child()
         self._retained.begin_in_child()
         self.journal.begin_in_child()
-        self._devtools.begin_in_child()
+        if self._devtools is not None:
+            self._devtools.begin_in_child()
         self._updater = Updater(self, self._files, self._modules, is_forked=True)
         self._let_go()
 

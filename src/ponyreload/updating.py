@@ -380,6 +380,7 @@ class Updater:
         self._files.served(load.generation)
         self._loading = None
         record = self._record(load, changed, started)
+        load.generation.runs.clear()  # the record has what is to be known of them
         self._reloader.journal.ended(record)  # first: who reads the line, or waited, finds it there
         what = f"{listed(changed)} changed" if changed else "asked for"
         say(f"generation {load.generation.number} serves: {what} ({record.seconds * 1000:.0f} ms)", of_load=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import json
 from collections.abc import Iterable
-from importlib.resources import files
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -95,5 +94,7 @@ class Devtools:
 
 
 def _client(environ: WSGIEnvironment) -> Answer:  # noqa: ARG001 - each handler is given it
+    from importlib.resources import files  # here: it imports much
+
     script = files("ponyreload.devtools").joinpath("client.js").read_bytes()
     return Answer(script, "text/javascript; charset=utf-8")
