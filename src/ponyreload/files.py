@@ -136,7 +136,7 @@ class Files:
         of_failed = self._failed.sources.keys() | self._failed.missing if self._failed else set()
         if any(file not in serving.sources and file not in of_failed for file in changed):
             return None
-        return {name for name, file in _named_files(serving) if file in self._unserved}
+        return {name for name, file in list(serving.files.items()) if file in self._unserved}
 
     def are_as_served(self, serving: Generation) -> bool:
         """Tell whether the files hold again just what *serving* was loaded from."""
@@ -188,7 +188,8 @@ class Files:
         """Tell whether *loaded* has found a file empty that *serving* has not: an editor may be about to write it."""
         before = serving.sources
         return any(
-            not source.data and (file not in before or before[file].data) for file, source in loaded.sources.items()
+            not source.data and (file not in before or before[file].data)
+            for file, source in loaded.own_sources().items()
         )
 
     # -- outcomes --------------------------------------------------------------------------------------------
@@ -207,10 +208,7 @@ class Files:
 
     def _note(self, generation: Generation) -> None:
         # What it has taken over counts as tried since it was loaded.
-        own = generation.files.keys() - generation.shared
-        files = [generation.files[name] for name in own]
-        sources = generation.sources
-        self._tried |= {file: sources[file].digest for file in (files if generation.shared else sources)}
+        self._tried |= {file: source.digest for file, source in generation.own_sources().items()}
 
     def begin_in_child(self, serving: Generation) -> None:
         """Begin anew in a forked process: only what serves counts as tried, as a load of the parent is not here."""
@@ -224,7 +222,12 @@ class Files:
     def compile(self, changed: Iterable[str], serving: Generation) -> dict[str, BaseException]:
         """Compile the changed files that are source of user modules; return those that do not compile, and why."""
         broken: dict[str, BaseException] = {}
-        loaders = {file: getattr(serving.modules.get(name), "__loader__", None) for name, file in _named_files(serving)}
+        changed = set(changed)
+        loaders = {
+            file: getattr(serving.modules.get(name), "__loader__", None)
+            for name, file in list(serving.files.items())
+            if file in changed
+        }
         for file in changed:
             if is_project_file(file) and self._digest(file) is not None:
                 try:

@@ -141,6 +141,13 @@ class Generation:
     def __repr__(self) -> str:
         return f"<generation {self.number}>"
 
+    def own_sources(self) -> dict[str, Source]:
+        """Return the versions of those files that it has read itself, and not taken over."""
+        if not self.shared:
+            return self.sources.copy()
+        own = [self.files[name] for name in self.files.keys() - self.shared]
+        return {file: self.sources[file] for file in own if file in self.sources}
+
     def close_event_loop(self) -> None:
         """Close the event loop that the loading thread was given, unless somebody runs it."""
         if self.event_loop is not None and not self.event_loop.is_running():

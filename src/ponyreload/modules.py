@@ -154,7 +154,7 @@ class Modules:
                 note_missing(generation, name, path)
                 raise ModuleNotFoundError(f"No module named {name!r}", name=name)
             module = importlib.util.module_from_spec(spec)
-            if generation.shared:
+            if generation.shared and spec.submodule_search_locations is not None:
                 give_children(generation, name, module)
             standing = sys.modules.get(name)
             try:

@@ -83,7 +83,9 @@ def share(serving: Generation, new: Generation, affected: Collection[str], route
     # The same sets in both: what a request of the older one imports late, the newer one knows of.
     for name in new.shared - serving.imports.keys():
         serving.imports[name] = set()
-    new.imports = {name: names for name, names in serving.imports.items() if name in new.shared}
+    new.imports = serving.imports.copy()
+    for name in new.imports.keys() - new.shared:
+        del new.imports[name]
     for name in affected:
         parent, _, child = name.rpartition(".")
         if parent in new.shared and child in vars(new.modules[parent]) and name in routed:

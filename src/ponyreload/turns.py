@@ -15,7 +15,7 @@ TURN_SECONDS = 0.001
 
 @contextmanager
 def short_turns() -> Iterator[None]:
-    """Run a block that loads a generation, with threads that wait for the interpreter given it sooner.
+    """Run a block that looks and loads, with threads that wait for the interpreter given it sooner.
 
     The number is the process's; if the loaded code sets its own, that stays.
     """

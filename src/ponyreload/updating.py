@@ -189,7 +189,8 @@ class Updater:
     def _compile_ahead(self, sources: list[Source]) -> None:
         """Have another process compile what the first reload is to run, in parts, and stop when that comes."""
         while sources and not self.is_stopping and self._reloader.generation == 1:
-            compile_all(sources[:PART])
+            with few_collections():  # all of it is kept
+                compile_all(sources[:PART])
             del sources[:PART]
 
     def attend(self) -> None:
@@ -203,7 +204,8 @@ class Updater:
             self._reloader.retire(generation)
         if look or asked > self._answered:
             try:
-                self._bring_up_to_date(force=asked > self._answered)
+                with short_turns():
+                    self._bring_up_to_date(force=asked > self._answered)
             finally:
                 # Also if it failed: nobody is to wait for ever, and nothing to be tried for ever.
                 with self._news:
@@ -250,7 +252,7 @@ class Updater:
             if self._files.any_is_empty(changed) and self._changes_within(QUIET_SECONDS):
                 continue  # it had been truncated, and is written now
             started = time.monotonic()
-            with few_collections(), short_turns():
+            with few_collections():
                 load, error = self._try(changed, not force and not is_whole)
             is_sound = sharing.is_sound(serving, load.generation)
             if error is None and load.done and is_sound and not self._is_overtaken(load.generation):
