@@ -41,11 +41,23 @@ class Live:
         fcntl.fcntl(self._log, fcntl.F_SETFL, os.O_APPEND)
         try:
             self.process = self._start(command, folder, {**environment, "PORT": str(self.port)})
-            self.wait_until(lambda: self._answers(ready), f"an answer at {ready}", 30)
+            self._wait_for_first_answer(ready)
         except BaseException:
             self._kill()
             self._log.close()
             raise
+
+    def _wait_for_first_answer(self, ready: str) -> None:
+        try:
+            self.wait_until(lambda: self._answers(ready), f"an answer at {ready}", 30)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self._abort()}") from None
+
+    def _abort(self) -> str:
+        """Have faulthandler tell where the threads are, and return the log with that."""
+        self.process.send_signal(signal.SIGABRT)
+        self.process.wait()
+        return f"--- log\n{self.log}"
 
     def _start(
         self, command: Sequence[str], folder: Path, environment: Mapping[str, str], **more: bool
@@ -143,9 +155,7 @@ class Live:
         try:
             return self.process.wait(seconds)
         except subprocess.TimeoutExpired:
-            self.process.send_signal(signal.SIGABRT)  # faulthandler tells where the threads are
-            self.process.wait()
-            raise AssertionError(f"the server did not end in {seconds} s\n--- log\n{self.log}") from None
+            raise AssertionError(f"the server did not end in {seconds} s\n{self._abort()}") from None
 
     def _is_idle(self) -> bool:
         """Tell whether the main thread has stayed where it waits, for a moment."""

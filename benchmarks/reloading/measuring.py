@@ -44,17 +44,22 @@ class Effort(NamedTuple):
     row_seconds: float = 120.0
 
 
+# A reload is over when that has passed since the first new answer: it lets go of the generation before, and watches.
+SETTLE_SECONDS = 0.1
+
+
 class Edit(NamedTuple):
     """One edit and what came of it; seconds on the monotonic clock.
 
-    Sample row: ``Edit(True, 1000.0, 1000.007, 0.003, 0)``.
+    Sample row: ``Edit(True, 1000.0, 1000.007, 0.003, 0, 0.002)``.
     """
 
     is_atomic: bool
     saved_at: float
     live_at: float | None  # None: missed
-    longest: float  # of the requests that were asked meanwhile, and until the next edit
+    longest: float  # of the requests that were asked while it was reloaded
     failed: int
+    later: float = 0.0  # of those from then to the next edit: what a reload leaves to be done holds up requests too
 
 
 def measure(contender: Contender, scenario: Scenario, python: str, effort: Effort) -> Row:
@@ -114,10 +119,10 @@ class Making:
         return edits
 
     def _rest(self, edits: list[Edit], seconds: float) -> None:
-        """Go on asking: what a reload leaves to be done later holds up requests too."""
-        longest = _longest(self._serving, seconds)
+        """Go on asking."""
+        settling, later = (_longest(self._serving, part) for part in (SETTLE_SECONDS, seconds - SETTLE_SECONDS))
         if edits:
-            edits[-1] = edits[-1]._replace(longest=max(longest, edits[-1].longest))
+            edits[-1] = edits[-1]._replace(longest=max(settling, edits[-1].longest), later=later)
 
     def edit(self, is_atomic: bool) -> Edit:
         """Make one edit; ask until the answer is new.
@@ -157,6 +162,7 @@ def _note_edits(edits: list[Edit], row: Row) -> None:
         row[f"{name}_p50_ms"] = quantile(_milliseconds(same), 0.5)
         row[f"{name}_missed"] = sum(edit.live_at is None for edit in same)
     row["longest_ms"] = max((1000 * edit.longest for edit in edits), default=None)
+    row["later_ms"] = max((1000 * edit.later for edit in edits), default=None)
     row["failed_in_quiet"] = sum(edit.failed for edit in edits)
 
 

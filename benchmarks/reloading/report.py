@@ -56,7 +56,7 @@ def _silence(row: Row) -> str:
 def _longest(row: Row) -> str:
     if row.get("longest_ms") is None or "longest_before_ms" not in row:
         return ""
-    return f"{_number(row['longest_ms'])} ({_number(row['longest_before_ms'])})"
+    return f"{_number(row['longest_ms'])}, {_number(row['later_ms'])} ({_number(row['longest_before_ms'])})"
 
 
 def _memory(row: Row) -> str:
@@ -80,7 +80,7 @@ COLUMNS: dict[str, Callable[[Row], str]] = {
     "answers refused / failed": _load("refused", "failed"),
     "mixed": _mixed,
     "silence ms (before)": _silence,
-    "longest request ms (before)": _longest,
+    "longest request ms: in reloads, between them (before)": _longest,
     "memory MiB": _memory,
     "request µs on / off": _request,
 }

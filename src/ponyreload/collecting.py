@@ -39,10 +39,13 @@ class Collector:
 
     Attributes:
         at: When to decide next, on the monotonic clock; None if there is nothing to collect.
+        collected_at: When the last collection began.
     """
 
     def __init__(self) -> None:
         self.at: float | None = None
+        self.collected_at = 0.0
+        self._taken_at = 0.0
         self._latest = 0.0
         self._retired = 0  # since the last collection
         self._size = _size()  # after that
@@ -72,12 +75,12 @@ class Collector:
         if is_due:
             self.at = None
         if is_due or is_burst:
-            self._retired, self._growth = 0, 0.0
+            self._retired, self._growth, self._taken_at = 0, 0.0, now
         return is_due, is_burst
 
     def collected(self) -> None:
         """Note that a collection is over."""
-        self._size = _size()
+        self._size, self.collected_at = _size(), self._taken_at
 
 
 def _size() -> tuple[int, int]:

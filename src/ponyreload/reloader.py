@@ -343,6 +343,11 @@ class Reloader:
         return self._retained.known()
 
     @property
+    def collected_at(self) -> float:
+        """When the last collection of what has retired began, on the monotonic clock."""
+        return self._updater.collected_at
+
+    @property
     def living(self) -> tuple[Generation, ...]:
         """The generations that have not been retired, oldest first; also one that is being loaded."""
         with self._lock:

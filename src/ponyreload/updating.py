@@ -167,6 +167,11 @@ class Updater:
         """The seconds between two looks at the files, where events do not arrive or are not wanted."""
         return self._polling
 
+    @property
+    def collected_at(self) -> float:
+        """When the last collection began, on the monotonic clock: what had retired by then is gone, or held."""
+        return self._collector.collected_at
+
     # -- the thread ------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
@@ -382,7 +387,7 @@ class Updater:
         self._files.served(load.generation)
         self._loading = None
         record = self._record(load, changed, started)
-        load.generation.runs.clear()  # the record has what is to be known of them
+        load.generation.runs = []  # the record has what is to be known of them
         self._reloader.journal.ended(record)  # first: who reads the line, or waited, finds it there
         what = f"{listed(changed)} changed" if changed else "asked for"
         say(f"generation {load.generation.number} serves: {what} ({record.seconds * 1000:.0f} ms)", of_load=True)

@@ -31,7 +31,7 @@ CHANGED = 20
 MODULES = 40
 # Answers that are being sent are looked for among all objects, so not at each question.
 LOOK_SECONDS = 5.0
-# What has retired waits this long for a collection, and for what is ending anyway, before its holder is looked for.
+# What has retired and been collected waits this long for what is ending anyway, before its holder is looked for.
 COLLECTING_SECONDS = GRACE_SECONDS + 3.0
 
 # What a developer may want to know the version of:  module -> distribution
@@ -95,7 +95,7 @@ class Status:
         living = self._reloader.living
         self._looked = {each.number: self._looked[each.number] for each in living if each.number in self._looked}
         rows = [self._living(each, serving, now) for each in living]
-        rows += [_retained(kept, now) for kept in self._reloader.retired]
+        rows += [_retained(kept, now, self._reloader.collected_at) for kept in self._reloader.retired]
         return sorted(rows, key=lambda row: row["number"], reverse=True)
 
     def _living(self, generation: Generation, serving: Generation, now: float) -> dict[str, Any]:
@@ -161,7 +161,7 @@ def _row(generation: Generation, state: str, now: float) -> dict[str, Any]:
     }
 
 
-def _retained(kept: Kept, now: float) -> dict[str, Any]:
+def _retained(kept: Kept, now: float, collected_at: float) -> dict[str, Any]:
     generation, at, holder = kept
     row = _row(generation, "retained", now)
     row["superseded_seconds"] = max(0.0, now - generation.superseded_at) if generation.published else None
@@ -169,7 +169,7 @@ def _retained(kept: Kept, now: float) -> dict[str, Any]:
         row["held_by"] = {"path": list(holder.path), "text": holder.text}
     elif script_runs(generation):
         row["note"] = "the script that it began with runs on in the main thread, and holds it"
-    elif now - at < COLLECTING_SECONDS:
+    elif collected_at <= at or now - at < COLLECTING_SECONDS:
         row["state"] = "retired" if generation.published else "given up"
         row["note"] = "its memory has not been collected yet"
     else:
