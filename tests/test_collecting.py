@@ -54,16 +54,15 @@ def test_numbers_that_the_application_sets_stay(project, numbers):
     assert tuple(told["numbers"]) == numbers
 
 
-# Of the process, as it is with the first generation: objects, memory.
-FIRST = (100_000, 1_000_000)
+MB = 2**20
 
 
 @pytest.fixture
 def clock(monkeypatch):
     """The time and the size of the process, as the collector sees them."""
-    now = SimpleNamespace(at=100.0, size=FIRST)
+    now = SimpleNamespace(at=100.0, size=100 * MB)
     monkeypatch.setattr(collecting, "time", SimpleNamespace(monotonic=lambda: now.at))
-    monkeypatch.setattr(collecting, "_size", lambda: now.size)
+    monkeypatch.setattr(collecting, "_memory", lambda: now.size)
     return now
 
 
@@ -73,12 +72,16 @@ def test_a_collection_waits_for_requests_to_pause(clock):
     collector.retired(serving)
     assert collector.take(serving) == (False, False)
     clock.at = collector.at
+    assert clock.at == 100 + collecting.QUIET_SECONDS
     # What came before the retirement does not count; this does.
     serving.is_asked = True
     assert collector.take(serving) == (False, False)
     clock.at = collector.at
+    assert clock.at == 100 + collecting.QUIET_SECONDS + collecting.LULL_SECONDS
     assert collector.take(serving) == (True, False)
     assert collector.at is None
+    collector.collected()
+    assert collector.collected_at == clock.at
 
 
 def waited(clock, collector, serving):
@@ -99,35 +102,36 @@ def test_a_collection_does_not_wait_for_ever(clock):
     assert waited(clock, collector, serving) == collecting.MOST_SECONDS / 2
 
 
-@pytest.mark.parametrize("size", [(126_000, FIRST[1]), (FIRST[0], 1_260_000)])
-def test_requests_wait_for_a_collection_when_the_process_has_grown(clock, size):
+@pytest.mark.parametrize(("size", "growth"), [(100 * MB, 256 * MB), (4096 * MB, 1024 * MB)])
+def test_requests_wait_for_a_collection_when_the_process_has_grown_much(clock, size, growth):
+    clock.size = size
     serving = SimpleNamespace(is_asked=True)
     collector = Collector()
-    clock.size = size
+    clock.size = size + growth - MB
     collector.retired(serving)
-    clock.at += collecting.QUIET_SECONDS / 2
-    # The next edit does not put it off: it would take the longer.
+    assert waited(clock, collector, serving) == collecting.MOST_SECONDS
+    clock.size = size + growth
     collector.retired(serving)
-    assert waited(clock, collector, serving) == collecting.QUIET_SECONDS / 2
+    assert waited(clock, collector, serving) == collecting.QUIET_SECONDS
     collector.collected()
     # What is there now is no growth.
     collector.retired(serving)
     assert waited(clock, collector, serving) == collecting.MOST_SECONDS
 
 
-def test_a_collection_comes_at_once_when_the_process_has_doubled(clock):
+def test_reloads_wait_for_a_collection_when_the_process_has_grown_by_twice_that(clock):
     serving = SimpleNamespace(is_asked=False)
     collector = Collector()
-    clock.size = (199_000, FIRST[1])
+    clock.size += 2 * 256 * MB - 1
     collector.retired(serving)
     assert not collector.is_burst()
-    clock.size = (200_000, FIRST[1])
+    clock.size += 1
     collector.retired(serving)
     assert collector.take(serving) == (False, True)
     assert not collector.is_burst()
 
 
-def test_a_collection_comes_at_once_when_many_generations_have_retired(clock):
+def test_reloads_wait_for_a_collection_when_many_generations_have_retired(clock):
     serving = SimpleNamespace(is_asked=False)
     collector = Collector()
     for _ in range(collecting.BURST_GENERATIONS - 1):
@@ -138,23 +142,34 @@ def test_a_collection_comes_at_once_when_many_generations_have_retired(clock):
     assert not collector.is_burst()
 
 
-def test_the_size_is_of_objects_and_of_memory():
-    before = collecting._size()
-    objects = [[] for _ in range(100_000)]
-    memory = b"x" * 200_000_000
-    after = collecting._size()
-    assert after[0] - before[0] > 90_000
-    assert after[1] > before[1] + 40_000
-    assert len(objects) + len(memory) > 0
+def test_the_memory_is_that_of_the_process_in_bytes():
+    before = collecting._memory()
+    held = b"x" * 200_000_000
+    grown = collecting._memory() - before
+    assert 150_000_000 < grown < 300_000_000
+    assert held
+
+
+def test_where_the_system_does_not_tell_it_is_the_most_there_ever_was(monkeypatch):
+    resident = collecting._memory()
+
+    def refuse(*_):
+        raise FileNotFoundError
+
+    monkeypatch.setattr(collecting, "open", refuse, raising=False)
+    assert resident / 2 < collecting._memory() < 100 * resident
+    monkeypatch.setattr(collecting, "resource", None)
+    assert collecting._memory() == 0
 
 
 def test_what_stays_after_a_collection_is_no_reason_for_the_next(project):
     told = project({"app.py": APP.replace("{code}", "")}).drive("""
         import ponyreload.collecting
         ponyreload.collecting.QUIET_SECONDS = 1000
+        ponyreload.collecting.MOST_BYTES = 1_000_000
         gc.disable()
         import app
-        cache = [[] for _ in range(300_000)]
+        cache = b"x" * 200_000_000
         whole = []
         gc.callbacks.append(lambda phase, told: whole.append(1) if phase + str(told["generation"]) == "stop2" else None)
         for _ in range(10):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -17,17 +18,18 @@ except ImportError:  # Windows
 
 __all__ = ["Collector", "few_collections"]
 
-# Memory of retired generations is collected when none has retired and no request has come for so long: a collection
-# stops all threads, for as long as there are objects, and must not come between a save and its answer.
+# Memory of retired generations is collected when there has been no reload and no request for so long: a collection
+# stops all threads, longer the more objects there are, and must not come between a save and its answer.
 QUIET_SECONDS = 1.0
-# If requests never leave it that much time, it comes all the same when the process has grown by this part since the
-# last one, which is when Python itself begins to think of one;
+# After that, a shorter pause of the requests will do: of a page that asks every second, for instance.
+LULL_SECONDS = 0.25
+# If they never pause, it comes all the same when the process has grown by so much since the last one, or by this part,
+# whichever is more; or after so long, so that what holds a generation is told of.
+MOST_BYTES = 256 * 2**20
 MOST_GROWTH = 0.25
-# or after so long, so that what holds a generation is told of.
 MOST_SECONDS = 60.0
-# If reloads never do, it comes when the process has grown so much,
-BURST_GROWTH = 1.0
-# or so many have retired, as they may have open files.
+# If reloads never pause, it comes when the process has grown by twice that, or so many have retired: they may have open
+# files.
 BURST_GENERATIONS = 64
 
 # Objects that a load may make before Python looks for unreachable ones among them: more than 5,000 modules make.
@@ -46,32 +48,31 @@ class Collector:
         self.at: float | None = None
         self.collected_at = 0.0
         self._taken_at = 0.0
-        self._latest = 0.0
-        self._retired = 0  # since the last collection
-        self._size = _size()  # after that
-        self._growth = 0.0  # since then, as a part of it
+        self._first_at = 0.0  # when the first one retired since the last collection
+        self._retired = 0  # how many have since then
+        self._size = _memory()  # after it
+        self._growth = 0.0  # since then, as a part of what there may be
 
     def retired(self, serving: Generation) -> None:
         """Note that a generation has retired, and which one serves now."""
         now = time.monotonic()
         if not self._retired:
-            self._latest = now + MOST_SECONDS
+            self._first_at = now
         self._retired += 1
-        self._growth = max(now / before for now, before in zip(_size(), self._size, strict=True)) - 1
-        if self.at is None or self._growth < MOST_GROWTH:  # the more there is to collect, the longer it takes
-            self.at = now + QUIET_SECONDS
+        self._growth = (_memory() - self._size) / max(MOST_BYTES, MOST_GROWTH * self._size)
+        self.at = now + QUIET_SECONDS
         serving.is_asked = False
 
     def is_burst(self) -> bool:
         """Tell whether so much has retired that it is time, quiet or not."""
-        return self._growth >= BURST_GROWTH or self._retired >= BURST_GENERATIONS
+        return self._growth >= 2 or self._retired >= BURST_GENERATIONS
 
     def take(self, serving: Generation) -> tuple[bool, bool]:
         """Tell whether to collect now because reloads pause, and because many have retired; that is then done with."""
         now, is_burst = time.monotonic(), self.is_burst()
         is_due = self.at is not None and self.at <= now
-        if is_due and serving.is_asked and self._growth < MOST_GROWTH and now < self._latest:
-            serving.is_asked, is_due, self.at = False, False, now + QUIET_SECONDS
+        if is_due and serving.is_asked and self._growth < 1 and now - self._first_at < MOST_SECONDS:
+            serving.is_asked, is_due, self.at = False, False, now + LULL_SECONDS
         if is_due:
             self.at = None
         if is_due or is_burst:
@@ -80,20 +81,17 @@ class Collector:
 
     def collected(self) -> None:
         """Note that a collection is over."""
-        self._size, self.collected_at = _size(), self._taken_at
-
-
-def _size() -> tuple[int, int]:
-    """Return how many blocks Python's objects take, and what memory the process has, each in its own unit."""
-    return sys.getallocatedblocks(), _memory()
+        self._size, self.collected_at = _memory(), self._taken_at
 
 
 def _memory() -> int:
+    """Return the memory that the process has; if that is not known, the most that it ever had, or 0; in bytes."""
     try:
         with open("/proc/self/statm", "rb") as state:
-            return int(state.read().split()[1])
-    except OSError:  # not Linux; the most that it ever had says less, as that does not go down
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss if resource else 1
+            return int(state.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:  # not Linux
+        unit = 1 if sys.platform == "darwin" else 1024
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit if resource else 0
 
 
 @contextmanager
