@@ -383,69 +383,57 @@ def test_an_extra_file_that_makes_a_load_fail_counts_until_it_is_mended(project)
     assert (told["mended"], told["again"]) == ("2 in 2", "2 in 2")
 
 
-def test_a_load_asks_the_system_for_each_file_once(project):
-    """Each question hands the interpreter to another thread, and who waits for it all the longer waits for its turn."""
-    files = {f"shop/m{number}.py": "from ponyreload import *\n" for number in range(20)}
-    imports = "\n".join(f"import shop.m{number}" for number in range(20))
-    files |= {"shop/__init__.py": "", "app.py": f"from ponyreload import *\n{imports}\nreloader = use_autoreload()\n"}
-    site = project(files)
-    for path in (site.folder, *site.folder.rglob("*")):
+def test_a_script_that_is_gone_is_an_error(project):
+    """It is not looked for by the import system, as modules are."""
+    script = """
+        import os
+        from cheroot.wsgi import Server
+        from ponyreload import *
+        import shop
+        use_autoreload()
+
+        def application(environ, start_response):
+            start_response("200 OK", [])
+            return [shop.X.encode()]
+
+        Server(("127.0.0.1", int(os.environ["PORT"])), application).start()
+    """
+    site = project({"app.py": script, "shop.py": "from ponyreload import *\nX = 'one'\n"})
+    for path in site.folder.iterdir():
         os.utime(path, (1_000_000_000, 1_000_000_000))
-    told = site.drive("""
-        import collections
-        import app
-        app.reloader.reload()
-        time.sleep(2.1)  # what has just changed may change again unseen, and is read each time
-        app.reloader.reload()
-        asked, plain = collections.Counter(), os.stat
-
-        def stat(path, *args, **kwargs):
-            asked[path] += 1
-            return plain(path, *args, **kwargs)
-
-        os.stat = stat
-        app.reloader.reload()
-        os.stat = plain
-        folder = os.path.dirname(app.__file__)
-        tell(files=[asked[f"{folder}/shop/m{number}.py"] for number in range(20)], folder=asked[f"{folder}/shop"])
-    """)
-    assert told["files"] == [1] * 20
-    assert told["folder"] < 10  # for the import, and to watch it; not for each of the modules
+    with site.serve() as server:
+        server.wait_for("/", "one")
+        (site.folder / "app.py").rename(site.folder / "elsewhere.txt")
+        site.replace("shop.py", "one", "two")
+        server.wait_for_log("FileNotFoundError")
+        assert server.get("/") == "one"
+        (site.folder / "elsewhere.txt").rename(site.folder / "app.py")
+        server.wait_for("/", "two")
 
 
-def test_a_load_runs_what_was_written_since_the_look(project):
-    """What a load takes over from the look may be old by then: the event of that has it loaded again."""
+def test_a_module_that_the_load_writes_is_run_as_it_is_then(project):
     site = project({
-        "late.py": "from ponyreload import *\nX = 1\n",
+        "made.py": "from ponyreload import *\nX = 0\n",
         "app.py": """
             from ponyreload import *
-            import hold
-            hold.wait()
-            import late
+            import os, time
+            with open(os.path.join(os.path.dirname(__file__), "made.py"), "w") as file:
+                file.write(f"from ponyreload import *\\nX = {time.monotonic_ns()}\\n")
+            import made
+            written = open(made.__file__).read()
             reloader = use_autoreload()
         """,
-        "hold.py": """
-            import threading
-            reached, go = threading.Event(), threading.Event()
-            go.set()
-
-            def wait():
-                reached.set()
-                go.wait(10)
-        """,
     })  # fmt: skip
+    for path in (site.folder, *site.folder.iterdir()):
+        os.utime(path, (1_000_000_000, 1_000_000_000))
     told = site.drive("""
-        import app, hold
+        import app
+        time.sleep(2.1)  # what has just changed is read each time
         app.reloader.reload()
-        hold.reached.clear()
-        hold.go.clear()
-        thread = threading.Thread(target=app.reloader.reload)
-        thread.start()
-        hold.reached.wait(10)
-        project.edit("late.py", "from ponyreload import *\\nX = 2\\n")
-        hold.go.set()
-        thread.join()
-        until(lambda: app.late.X == 2)
-        tell(x=app.late.X)
+        time.sleep(0.3)
+        new = app.reloader.serving.modules["app"]
+        tell(number=app.reloader.generation, x=new.made.X, written=new.written)
     """)
-    assert told["x"] == 2
+    assert f"X = {told['x']}\n" in told["written"]
+    # And its event is no reason to load again, and again.
+    assert told["number"] == 2

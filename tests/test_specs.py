@@ -45,7 +45,7 @@ def settled(path):
 
 def test_a_module_is_looked_for_once_and_each_time_gets_a_spec_of_its_own(folder, asked):
     several = Specs()
-    found = [several.find("shop.cart", [str(folder)], {}) for _ in range(3)]
+    found = [several.find("shop.cart", [str(folder)]) for _ in range(3)]
     assert asked == ["shop.cart"]
     assert [each.origin for each in found] == [str(folder / "cart.py")] * 3
     assert [each.cached for each in found] == [importlib.util.cache_from_source(str(folder / "cart.py"))] * 3
@@ -58,9 +58,9 @@ def test_a_package_gets_a_list_of_folders_of_its_own(folder, asked):
     settled(folder / "orders")
     settled(folder)
     several = Specs()
-    several.find("shop.orders", [str(folder)], {}).submodule_search_locations.append("elsewhere")
-    several.find("shop.orders", [str(folder)], {}).submodule_search_locations.append("elsewhere")
-    assert several.find("shop.orders", [str(folder)], {}).submodule_search_locations == [str(folder / "orders")]
+    several.find("shop.orders", [str(folder)]).submodule_search_locations.append("elsewhere")
+    several.find("shop.orders", [str(folder)]).submodule_search_locations.append("elsewhere")
+    assert several.find("shop.orders", [str(folder)]).submodule_search_locations == [str(folder / "orders")]
     assert asked == ["shop.orders"]
 
 
@@ -71,20 +71,20 @@ def test_a_package_that_takes_the_place_of_a_module_is_found(folder, asked, is_t
         settled(folder / "cart")
         settled(folder)
     several = Specs()
-    assert several.find("shop.cart", [str(folder)], {}).origin == str(folder / "cart.py")
+    assert several.find("shop.cart", [str(folder)]).origin == str(folder / "cart.py")
     if not is_there:
         (folder / "cart").mkdir()
     (folder / "cart/__init__.py").write_text("")
     if is_there:
         settled(folder)
-    assert several.find("shop.cart", [str(folder)], {}).origin == str(folder / "cart/__init__.py")
+    assert several.find("shop.cart", [str(folder)]).origin == str(folder / "cart/__init__.py")
 
 
 def test_a_module_that_is_gone_is_not_found(folder, asked):
     several = Specs()
-    assert several.find("shop.cart", [str(folder)], {}) is not None
+    assert several.find("shop.cart", [str(folder)]) is not None
     (folder / "cart.py").unlink()
-    assert several.find("shop.cart", [str(folder)], {}) is None
+    assert several.find("shop.cart", [str(folder)]) is None
 
 
 def test_a_folder_that_has_just_changed_is_looked_at_again(folder, asked):
@@ -92,7 +92,7 @@ def test_a_folder_that_has_just_changed_is_looked_at_again(folder, asked):
     os.utime(folder)
     several = Specs()
     for _ in range(2):
-        assert several.find("shop.cart", [str(folder)], {}) is not None
+        assert several.find("shop.cart", [str(folder)]) is not None
     assert asked == ["shop.cart"] * 2
 
 
@@ -101,13 +101,13 @@ def test_a_module_that_lies_elsewhere_now_is_found_there(folder, asked, tmp_path
     (tmp_path / "other/cart.py").write_text("")
     settled(tmp_path / "other")
     several = Specs()
-    assert several.find("shop.cart", [str(folder)], {}).origin == str(folder / "cart.py")
-    assert several.find("shop.cart", [str(tmp_path / "other")], {}).origin == str(tmp_path / "other/cart.py")
+    assert several.find("shop.cart", [str(folder)]).origin == str(folder / "cart.py")
+    assert several.find("shop.cart", [str(tmp_path / "other")]).origin == str(tmp_path / "other/cart.py")
 
 
 def test_what_is_on_several_paths_is_left_to_the_import_system(folder, asked, tmp_path):
     several = Specs()
     for _ in range(2):
-        assert several.find("shop.cart", [str(tmp_path), str(folder)], {}).origin == str(folder / "cart.py")
-        assert several.find("sys_has_none_such", None, {}) is None
+        assert several.find("shop.cart", [str(tmp_path), str(folder)]).origin == str(folder / "cart.py")
+        assert several.find("sys_has_none_such", None) is None
     assert len(asked) == 4

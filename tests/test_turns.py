@@ -39,3 +39,37 @@ def test_a_number_that_the_application_sets_stays(project, seconds):
         tell(number=sys.getswitchinterval())
     """)
     assert told["number"] == pytest.approx(4 * seconds)
+
+
+GIVES = """
+    from types import SimpleNamespace
+    import app
+    import ponyreload.turns
+    slept = []
+    ponyreload.turns.time = SimpleNamespace(monotonic=time.monotonic, sleep=slept.append)
+    ponyreload.turns.MOST_SECONDS = {most}
+    app.reloader.reload()
+    in_load = len(slept)
+    request(app.application)
+    tell(in_load=in_load, in_request=len(slept) - in_load, seconds=sorted({*slept}))
+"""
+
+
+@pytest.mark.parametrize(("most", "in_load"), [(-1, 3), (1000, 0)])
+def test_a_load_leaves_the_interpreter_to_others_between_modules(project, most, in_load):
+    files = {f"{name}.py": "from ponyreload import *\n" for name in ("one", "two", "late")}
+    files["app.py"] = """
+        from ponyreload import *
+        import one, two
+        reloader = use_autoreload()
+
+        @AutoreloadMiddleware
+        def application(environ, start_response):
+            import late
+            start_response("200 OK", [])
+            return [b"ok"]
+    """
+    told = project(files).drive(GIVES.replace("{most}", str(most)))
+    # A request that imports something late has the interpreter for itself.
+    assert (told["in_load"], told["in_request"]) == (in_load, 0)
+    assert told["seconds"] == ([turns.WAKE_SECONDS] if in_load else [])

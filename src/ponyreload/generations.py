@@ -77,7 +77,7 @@ class Generation:
         files: Where the code of its modules is from:  "shop.cart" -> "/site/shop/cart.py"
         sources: The versions of the files that this generation runs:  "/site/shop/cart.py" -> Source
         runs: Executions of its modules' code, in the order in which they began.
-        folder_times: When folders changed last, as its load has found.
+        turn_at: When its load left the interpreter to other threads last, on the monotonic clock.
         missing: Paths, without suffix, of modules that it looked for in vain.
         unmarked: Names among `modules` that turned out to be no user modules.
         apps: What fills each slot:  ("middleware", 0) -> <WSGI callable>
@@ -102,7 +102,7 @@ class Generation:
         self.files: dict[str, str] = {}
         self.sources: dict[str, Source] = {}
         self.runs: list[Run] = []
-        self.folder_times: dict[str, int | None] = {}
+        self.turn_at = time.monotonic()
         self.missing: set[str] = set()
         self.unmarked: set[str] = set()
         self.apps: dict[object, Any] = {}

@@ -252,7 +252,7 @@ class Finder:
         self._call_after_import = call_after_import
 
     def find_spec(self, name: str, path: Sequence[str] | None = None, target: Any = None) -> Any:  # noqa: ARG002
-        spec = self._modules.find_spec(name, path, {})
+        spec = self._modules.find_spec(name, path)
         generation = active()
         if generation is not None:
             if spec is None:

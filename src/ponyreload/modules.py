@@ -20,7 +20,8 @@ from ponyreload.isolation import is_library, library_code, tell_of_known, tell_o
 from ponyreload.routed import RoutedModule, name_of
 from ponyreload.sharing import give_children
 from ponyreload.sources import Sources
-from ponyreload.specs import Specs, Times
+from ponyreload.specs import Specs
+from ponyreload.turns import give_turn
 
 __all__ = ["MAIN", "Modules", "namespace_of", "note_missing", "plain_import", "plain_reload"]
 
@@ -148,8 +149,7 @@ class Modules:
                 message = f"No module named {name!r}; {parent!r} is not a package"
                 raise ModuleNotFoundError(message, name=name) from None
         with entered(generation):
-            # Each question to the system hands the interpreter to another thread, and a load has enough of them.
-            spec = self.find_spec(name, path, {} if generation.published else generation.folder_times)
+            spec = self.find_spec(name, path)
             if spec is None:
                 note_missing(generation, name, path)
                 raise ModuleNotFoundError(f"No module named {name!r}", name=name)
@@ -169,6 +169,7 @@ class Modules:
         complete = self._complete(generation, name, module)
         if parent:
             self._bind(generation, parent, child, complete)
+        give_turn(generation)
         return complete
 
     def _is_emptied(self, generation: Generation, name: str) -> bool:
@@ -180,12 +181,12 @@ class Modules:
         is_empty = source is not None and not source.data.strip()
         return is_empty and any(each.published and name in each.modules for each in self._living())
 
-    def find_spec(self, name: str, path: Sequence[str] | None, times: Times) -> Any:
-        """Ask the finders of the import system, but not ours, where a module is; *times* as for `Specs.find`."""
+    def find_spec(self, name: str, path: Sequence[str] | None) -> Any:
+        """Ask the finders of the import system, but not ours, where a module is."""
         for finder in list(sys.meta_path):
             if finder is not self.our_finder and hasattr(finder, "find_spec"):
                 is_plain = finder is importlib.machinery.PathFinder
-                spec = self._specs.find(name, path, times) if is_plain else finder.find_spec(name, path)
+                spec = self._specs.find(name, path) if is_plain else finder.find_spec(name, path)
                 if spec is not None:
                     return spec
         return None
@@ -239,8 +240,7 @@ class Modules:
         generation.files[name] = file
         source = generation.sources.get(file)
         if source is None:
-            read = self._sources.read if generation.published else self._sources.looked_at
-            source = generation.sources.setdefault(file, read(file))
+            source = generation.sources.setdefault(file, self._sources.read(file))
         return source.code(loader)
 
     def _complete(self, generation: Generation, name: str, module: ModuleType) -> Any:

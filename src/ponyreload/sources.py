@@ -89,8 +89,6 @@ class Sources:
         # file -> its version, its signature when that was read, and whether it was young then:
         #   "/site/shop/cart.py" -> (Source, (…), False)
         self._known: dict[str, tuple[Source, Signature, bool]] = {}
-        # What the last look has found. Replaced as a whole.
-        self._looked_at: dict[str, object] = {}
 
     def digests(self, files: Iterable[str]) -> dict[str, object]:
         """Return the digest of what each file holds now; None where there is no readable one."""
@@ -108,19 +106,7 @@ class Sources:
                 found[file] = self.read(file).digest
             except OSError:
                 found[file] = None
-        self._looked_at = found
         return found
-
-    def looked_at(self, file: str) -> Source:
-        """Return the version of *file* that the last look has found, if it was among those; else as `read` does.
-
-        For a load, which comes right after a look, and is followed by one at all that there is news of since.
-
-        Raises:
-            OSError: The file cannot be read.
-        """
-        known = self._known.get(file)
-        return known[0] if known is not None and not known[2] and file in self._looked_at else self.read(file)
 
     def read(self, file: str) -> Source:
         """Return the version of *file* that is on disk now; unchanged contents give the same `Source` as before.

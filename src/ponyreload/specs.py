@@ -10,10 +10,7 @@ from typing import NamedTuple
 
 from ponyreload.sources import YOUNG_NS
 
-__all__ = ["Specs", "Times"]
-
-# When folders changed last, in ns; None where there is none:  {"/site/shop": 1732310000000000000}
-Times = dict[str, int | None]
+__all__ = ["Specs"]
 
 
 class Found(NamedTuple):
@@ -26,15 +23,6 @@ class Found(NamedTuple):
     folder: str
     times: dict[str, int]
 
-    def is_current(self, times: Times) -> bool:
-        """Tell whether the folders are as they were, by what is known of them, or by asking."""
-        for folder, at in self.times.items():
-            if folder not in times:
-                times[folder] = _time(folder)
-            if times[folder] != at:
-                return False
-        return True
-
 
 class Specs:
     """Finds what `PathFinder` finds. A load asks for every user module, and few have moved since the last one.
@@ -45,29 +33,28 @@ class Specs:
     def __init__(self) -> None:
         self._found: dict[str, Found] = {}
 
-    def find(self, name: str, path: Sequence[str] | None, times: Times) -> ModuleSpec | None:
+    def find(self, name: str, path: Sequence[str] | None) -> ModuleSpec | None:
         """Return a spec of module *name* of its own; None if there is no such module.
 
         Args:
             name: In full:  "shop.cart"
             path: Where to look: the `__path__` of its package; None for a module of no package.
-            times: What is known of the folders so far; those that had to be asked for are added.
         """
         # A namespace package makes its path anew for each import; one with several folders is rare.
         if type(path) is not list or len(path) != 1:
             return PathFinder.find_spec(name, path)
         found = self._found.get(name)
-        if found is not None and found.folder == path[0] and found.is_current(times):
+        if found is not None and found.folder == path[0] and all(_time(each) == at for each, at in found.times.items()):
             return _copy(found.spec)
         spec = PathFinder.find_spec(name, path)
         self._found.pop(name, None)
         if spec is not None and type(spec.loader) is SourceFileLoader:
             # Its own folder tells whether a package is one, and whether a module's folder has become one.
             folders = (path[0], os.path.join(path[0], name.rpartition(".")[2]))
-            now = {folder: at for folder in folders if (at := _time(folder)) is not None}
-            if time.time_ns() - max(now.values(), default=0) > YOUNG_NS:
+            times = {folder: at for folder in folders if (at := _time(folder)) is not None}
+            if time.time_ns() - max(times.values(), default=0) > YOUNG_NS:
                 spec.cached  # noqa: B018 - worked out here, once, the copies have it
-                self._found[name] = Found(_copy(spec), path[0], now)
+                self._found[name] = Found(_copy(spec), path[0], times)
         return spec
 
 

@@ -1,16 +1,25 @@
-"""Turns: how long one thread may keep the interpreter from the others."""
+"""Turns: how long a thread that loads may keep the interpreter from the others."""
 
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["short_turns"]
+from ponyreload.generations import Generation
+
+__all__ = ["give_turn", "short_turns"]
 
 # A request needs the interpreter some five times, for its connection, its thread, its answer. Each time it waits for
 # one turn of the thread that loads: 5 ms, unless it is told otherwise.
 TURN_SECONDS = 0.001
+
+# Whoever asks the system for something, as a load does for each module, hands the interpreter over, and has it back
+# before one that waits has woken up; that one then waits anew, all through the load. So after this time,
+MOST_SECONDS = 0.003
+# it is left to others for long enough.
+WAKE_SECONDS = 0.00005
 
 
 @contextmanager
@@ -30,3 +39,10 @@ def short_turns() -> Iterator[None]:
     finally:
         if sys.getswitchinterval() == meanwhile:
             sys.setswitchinterval(before)
+
+
+def give_turn(generation: Generation) -> None:
+    """Leave the interpreter to other threads, if that is due in the load of *generation*; called between modules."""
+    if not generation.published and time.monotonic() - generation.turn_at > MOST_SECONDS:
+        time.sleep(WAKE_SECONDS)
+        generation.turn_at = time.monotonic()
