@@ -177,6 +177,7 @@ def plot(run: dict[str, Any], file: Path) -> bool:
 
     matplotlib.use("svg")
     matplotlib.rcParams["svg.hashsalt"] = "reloading"  # the same run gives the same file
+    matplotlib.rcParams["svg.fonttype"] = "none"  # text stays text
     from matplotlib import pyplot  # type: ignore[import-not-found,unused-ignore]
 
     names = [name for name in SCENARIOS if any(row["scenario"] == name and row.get("p50_ms") for row in run["rows"])]
@@ -191,13 +192,22 @@ def plot(run: dict[str, Any], file: Path) -> bool:
         panel.barh(labels, [row["p50_ms"] for row in rows], color=[colours[row["kind"]] for row in rows])
         for place, row in enumerate(rows):
             panel.plot([row["p50_ms"], row["p95_ms"]], [place, place], color="black", linewidth=1)
-            panel.annotate(f" {_number(row['p50_ms'])}", (row["p95_ms"], place), va="center", fontsize=8)
+            panel.annotate(
+                _number(row["p50_ms"]),
+                (row["p95_ms"], place),
+                (4, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize=8,
+            )
         panel.set_xscale("log")
         panel.set_title(f"{name}: {_described(name)}", fontsize=9, loc="left")
         panel.set_xlabel("ms from the save to the first new answer: median, and to the 95th percentile", fontsize=8)
         panel.tick_params(labelsize=8)
         panel.spines[["top", "right"]].set_visible(False)
         panel.margins(x=0.15)
+        panel.set_xlim(left=1)
+        panel.minorticks_off()
     figure.savefig(file, metadata={"Date": None})
     pyplot.close(figure)
     return True
