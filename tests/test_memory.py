@@ -57,7 +57,7 @@ def test_ordinary_code_leaves_no_old_generation_in_memory(project, name):
 @pytest.mark.parametrize(
     ("data", "number"),
     [
-        pytest.param("b'x' * 60_000_000", 14, id="large"),
+        pytest.param("b'x' * 6_000_000", 14, id="large"),
         pytest.param("None", 80, id="small"),
     ],
 )
@@ -67,6 +67,7 @@ def test_reloads_without_a_pause_do_not_pile_up_generations(project, data, numbe
         """
         import ponyreload.collecting
         ponyreload.collecting.QUIET_SECONDS = 1000  # the reloads leave no time for that
+        ponyreload.collecting.MOST_BYTES = 25_000_000
         gc.disable()
         import app
         # Not `gc.get_objects()`: that list holds all there is, also while the other thread collects.
