@@ -1,5 +1,8 @@
 """When Python looks for unreachable objects: not in a load, and not between requests."""
 
+import gc
+import sys
+import threading
 from types import SimpleNamespace
 
 import pytest
@@ -185,14 +188,39 @@ NEW_OBJECTS = """
     {before}
     app.reloader.reload()
     young = gc.get_objects(generation=0) + gc.get_objects(generation=1)
-    tell(young=sum(type(each) is app.Mine for each in young), frozen=gc.get_freeze_count() > 0)
+    tell(young=sum(type(each) is app.Mine for each in young), frozen=gc.get_freeze_count() > {most})
 """
 MANY = "\nclass Mine: pass\nmine = [Mine() for _ in range(20_000)]"
 
 
 @pytest.mark.parametrize(("before", "is_frozen"), [("", False), ("gc.freeze()", True)])
 def test_python_does_not_look_through_what_a_load_has_made_right_after_it(project, before, is_frozen):
-    told = project({"app.py": APP.replace("{code}", MANY)}).drive(NEW_OBJECTS.replace("{before}", before))
+    told = project({"app.py": APP.replace("{code}", MANY)}).drive(
+        NEW_OBJECTS.replace("{before}", before).replace("{most}", str(collecting.MOST_IMMORTAL))
+    )
     # What the application has frozen stays so; then nothing can be done for the new ones.
     assert told["frozen"] is is_frozen
     assert (told["young"] == 0) is not is_frozen
+
+
+def test_no_other_thread_sees_objects_frozen_meanwhile():
+    """Two calls that a thread may come between let it see that in one of 2,000 tries."""
+    ends, seen = threading.Event(), []
+
+    def look():
+        while not ends.is_set():
+            if gc.get_freeze_count() > collecting.MOST_IMMORTAL:
+                seen.append(True)
+
+    watcher = threading.Thread(target=look)
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        watcher.start()
+        for _ in range(50_000):
+            collecting._call_all_old()
+    finally:
+        ends.set()
+        watcher.join()
+        sys.setswitchinterval(before)
+    assert not seen

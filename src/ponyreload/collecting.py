@@ -6,8 +6,10 @@ import gc
 import os
 import sys
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import BuiltinFunctionType
 
 from ponyreload.generations import Generation
 
@@ -34,6 +36,8 @@ BURST_GENERATIONS = 64
 
 # Objects that a load may make before Python looks for unreachable ones among them: more than 5,000 modules make.
 YOUNG_OBJECTS = 500_000
+# Python 3.12 has its own immortal objects among the frozen ones, some hundreds. Who freezes any freezes all there are.
+MOST_IMMORTAL = 2_000
 
 
 class Collector:
@@ -121,6 +125,7 @@ def _call_all_old() -> None:
 
     To freeze objects and thaw them moves them there, at no cost. What the application has frozen is not to be thawed.
     """
-    if hasattr(gc, "freeze") and getattr(sys, "_is_gil_enabled", lambda: True)() and not gc.get_freeze_count():
-        gc.freeze()
-        gc.unfreeze()
+    has_gil = getattr(sys, "_is_gil_enabled", lambda: True)()
+    if hasattr(gc, "freeze") and has_gil and gc.get_freeze_count() <= MOST_IMMORTAL:
+        # Called by C code, so that no other thread comes between the two, and freezes something, or counts.
+        deque(map(BuiltinFunctionType.__call__, (gc.freeze, gc.unfreeze)), maxlen=0)  # type: ignore[arg-type]
