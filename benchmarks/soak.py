@@ -57,6 +57,8 @@ ALLOCATION: dict[str, str] = {"PYTHONDEVMODE": "", "MALLOC_ARENA_MAX": "1"}
 EXPECTED = (" serves: ", "CherryPy's own Autoreloader, which restarts the process, is off")
 # Threads of ponyreload's that come and go.
 BUSY = ("ponyreload retires", "ponyreload looks")
+# One that stays until threads of retired generations have ended, libraries' too, which may take half a minute.
+WAITS = "ponyreload waits for threads"
 # In /proc/net/tcp.
 ESTABLISHED, CLOSE_WAIT = "01", "08"
 MEASURED_AT = (0, 200, 500, 1000, 1500, 2000)
@@ -188,7 +190,7 @@ class Soak:
             counts["failed"],
             counts["mixed"],
             self.last["generations"],
-            _least(folder / "task"),
+            _least(folder / "task") - self._told()["threads"].count(WAITS),
             _least(folder / "fd"),
             round(int((folder / "status").read_text().partition("VmRSS:")[2].split()[0]) / 1024, 1),
         )
