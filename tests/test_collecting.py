@@ -83,7 +83,6 @@ def test_a_collection_waits_for_requests_to_pause(clock):
     assert clock.at == 100 + collecting.QUIET_SECONDS + collecting.LULL_SECONDS
     assert collector.take(serving) == (True, False)
     assert collector.at is None
-    collector.collected()
     assert collector.collected_at == clock.at
 
 

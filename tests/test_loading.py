@@ -430,7 +430,7 @@ def test_a_module_that_the_load_writes_is_run_as_it_is_then(project):
         import app
         time.sleep(2.1)  # what has just changed is read each time
         app.reloader.reload()
-        time.sleep(0.3)
+        time.sleep(0.3)  # a load that is not to come cannot be waited for otherwise; its event takes milliseconds
         new = app.reloader.serving.modules["app"]
         tell(number=app.reloader.generation, x=new.made.X, written=new.written)
     """)

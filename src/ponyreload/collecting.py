@@ -51,7 +51,6 @@ class Collector:
     def __init__(self) -> None:
         self.at: float | None = None
         self.collected_at = 0.0
-        self._taken_at = 0.0
         self._first_at = 0.0  # when the first one retired since the last collection
         self._retired = 0  # how many have since then
         self._size = _memory()  # after it
@@ -80,12 +79,12 @@ class Collector:
         if is_due:
             self.at = None
         if is_due or is_burst:
-            self._retired, self._growth, self._taken_at = 0, 0.0, now
+            self._retired, self._growth, self.collected_at = 0, 0.0, now
         return is_due, is_burst
 
     def collected(self) -> None:
         """Note that a collection is over."""
-        self._size, self.collected_at = _memory(), self._taken_at
+        self._size = _memory()
 
 
 def _memory() -> int:
