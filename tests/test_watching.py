@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import pytest
 
 from ponyreload.watcher import events_arrive
@@ -264,6 +266,55 @@ def test_an_event_that_comes_during_a_look_is_not_lost(project):
         tell(found=updater._has_changes(), is_due=updater._look_at is not None)
     """)
     assert (told["found"], told["is_due"]) == (False, True)
+
+
+DEBUG = "import logging\nlogging.basicConfig(filename='shop/log.txt', level=logging.DEBUG)\n"
+# Where the user wants watchdog's words, they had better go elsewhere: they would not end.
+WANTED = """
+        import logging
+        logger = logging.getLogger("watchdog")
+        logger.setLevel(logging.DEBUG)
+        logger.propagate = False
+        logger.addHandler(logging.FileHandler("watchdog.log"))
+"""
+
+
+@pytest.mark.parametrize("wanted", ["", WANTED], ids=["unset", "wanted"])
+def test_a_debug_log_in_a_watched_folder_does_not_tell_of_itself_for_ever(project, wanted):
+    site = project({**FILES, "app.py": textwrap.dedent(APP).replace("import shop", DEBUG + "import shop")})
+    told = site.drive(wanted + """
+        import app
+        request(app.application)
+        app.reloader.reload()
+        for x in (2, 3):
+            project.edit("shop/cart.py", f"from ponyreload import *\\nX = {x}\\n")
+            until(lambda: request(app.application) == str(x))
+        app.reloader.stop()
+        tell()
+    """)
+    written = (site / "shop/log.txt").read_text()
+    assert "generation 4 serves" in written
+    assert "watchdog" not in written
+    assert told["stderr"] == ""
+    assert (site / "watchdog.log").exists() == bool(wanted)
+    assert not wanted or "cart.py" in (site / "watchdog.log").read_text()
+
+
+def test_what_watches_a_folder_no_more_does_not_say_so_in_the_log(project):
+    # It is stopped just when it is about to wait for the next event.
+    told = project(FILES).drive("""
+        import app, logging
+        logging.basicConfig(level=logging.DEBUG)
+        request(app.application)
+        app.reloader.reload()
+        emitters = list(app.reloader._updater._watcher._observer.emitters)
+        app.reloader.stop()
+        for emitter in emitters:
+            emitter.queue_events(0)
+        tell(emitters=len(emitters))
+    """)
+    assert told["emitters"] > 0
+    assert "ERROR" not in told["stderr"]
 
 
 def test_polling_takes_over_where_the_system_has_no_watches_left(project):

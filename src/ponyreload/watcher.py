@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -50,6 +51,7 @@ class Watcher:
         from watchdog.observers import Observer  # here: `import ponyreload` is to import no watcher
 
         if self._observer is None:
+            _quieten()
             self._observer = Observer()
             self._observer.start()
         for folder, (watch, inode, deep) in list(self._watched.items()):
@@ -92,6 +94,23 @@ class Watcher:
         if observer is not None:
             observer.stop()
             observer.join()
+
+
+def _quieten() -> None:
+    """Keep out of the log what watchdog says of each event, unless the user has asked for that, and of its own end.
+
+    In a log file that is itself in a watched folder, each line would be the next event.
+    """
+    for name in ("watchdog", "fsevents"):
+        logger = logging.getLogger(name)
+        if logger.level == logging.NOTSET:
+            logger.setLevel(logging.INFO)
+    logging.getLogger("watchdog.observers.inotify").addFilter(_is_no_end)
+
+
+def _is_no_end(record: logging.LogRecord) -> bool:
+    # An error to watchdog, but what becomes of any thread that is stopped between two events.
+    return "when the thread is inactive" not in str(record.msg)
 
 
 def _interesting() -> list[type[Any]]:
