@@ -268,6 +268,37 @@ def test_an_event_that_comes_during_a_look_is_not_lost(project):
     assert (told["found"], told["is_due"]) == (False, True)
 
 
+def test_an_edit_whose_event_the_system_has_dropped_is_served(project):
+    # A process that does not come to read its events: more than the system keeps of files that do not matter, and then
+    # the edit.
+    flood = """
+        import os, signal, sys, time
+        from pathlib import Path
+
+        def state():
+            return Path(f"/proc/{os.getppid()}/stat").read_text().rpartition(")")[2].split()[0]
+
+        os.kill(os.getppid(), signal.SIGSTOP)
+        while state() != "T":
+            time.sleep(0.001)
+        for number in range(int(Path("/proc/sys/fs/inotify/max_queued_events").read_text()) // 2 + 100):
+            os.close(os.open(f"shop/data/{number}", os.O_CREAT | os.O_WRONLY))  # two events
+        Path("shop/cart.py").write_text("from ponyreload import *\\nX = 2\\n")
+        os.kill(os.getppid(), signal.SIGCONT)
+    """
+    site = project({**FILES, "shop/data/readme.txt": "", "flood.py": flood})
+    told = site.drive("""
+        import app, subprocess
+        first = request(app.application)
+        app.reloader.reload()
+        request(app.application)
+        subprocess.run([sys.executable, "flood.py"], check=True)
+        app.reloader.wait(2, 10)
+        tell(first=first, second=request(app.application))
+    """)
+    assert (told["first"], told["second"]) == ("1", "2")
+
+
 DEBUG = "import logging\nlogging.basicConfig(filename='shop/log.txt', level=logging.DEBUG)\n"
 # Where the user wants watchdog's words, they had better go elsewhere: they would not end.
 WANTED = """

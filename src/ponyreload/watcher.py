@@ -22,6 +22,11 @@ REMOTE_FUSE = ("fuse.sshfs", "fuse.grpcfuse", "fuse.osxfs", "fuse.vmhgfs-fuse", 
 # for, up to this long; elsewhere the next event, up to the shorter time.
 WRITING_SECONDS = 0.05 if sys.platform == "linux" else 0.01
 
+# The system keeps a limited number of events for a process (Linux: 16,384), and drops those that come on top. Where one
+# was dropped, more than this many others are on their way: so after each this many there may be news of anything.
+FLOOD_EVENTS = 1_000
+FLOOD_SECONDS = 0.2
+
 
 class Watcher:
     """Watches folders with the operating system's own events; sleeps while nothing happens.
@@ -36,6 +41,7 @@ class Watcher:
         self._touched = touched
         self._matters = matters
         self._observer: BaseObserver | None = None
+        self._events = 0  # counted on watchdog's one thread that dispatches them
         # folder -> what watches it, its inode then, and whether the folders below it count too.
         self._watched: dict[str, tuple[ObservedWatch, int, bool]] = {}
 
@@ -74,6 +80,9 @@ class Watcher:
 
     def dispatch(self, event: FileSystemEvent) -> None:
         """Take an event; watchdog calls this on its own thread."""
+        self._events += 1
+        if self._events % FLOOD_EVENTS == 0:
+            self._touched(FLOOD_SECONDS, None)
         if event.is_directory:
             # A folder is "modified" by whatever happens in it, and that has an event of its own.
             if event.event_type != "modified":
