@@ -313,7 +313,9 @@ WANTED = """
 @pytest.mark.parametrize("wanted", ["", WANTED], ids=["unset", "wanted"])
 def test_a_debug_log_in_a_watched_folder_does_not_tell_of_itself_for_ever(project, wanted):
     site = project({**FILES, "app.py": textwrap.dedent(APP).replace("import shop", DEBUG + "import shop")})
-    told = site.drive(wanted + """
+    told = site.drive(
+        wanted
+        + """
         import app
         request(app.application)
         app.reloader.reload()
@@ -322,7 +324,8 @@ def test_a_debug_log_in_a_watched_folder_does_not_tell_of_itself_for_ever(projec
             until(lambda: request(app.application) == str(x))
         app.reloader.stop()
         tell()
-    """)
+    """
+    )
     written = (site / "shop/log.txt").read_text()
     assert "generation 4 serves" in written
     assert "watchdog" not in written
