@@ -70,77 +70,71 @@ def clock(monkeypatch):
 
 
 def test_a_collection_waits_for_requests_to_pause(clock):
-    serving = SimpleNamespace(is_asked=True)
     collector = Collector()
-    collector.retired(serving)
-    assert collector.take(serving) == (False, False)
+    collector.retired(asked_at=clock.at)
+    assert collector.take(clock.at) == (False, False)
     clock.at = collector.at
     assert clock.at == 100 + collecting.QUIET_SECONDS
     # What came before the retirement does not count; this does.
-    serving.is_asked = True
-    assert collector.take(serving) == (False, False)
+    asked_at = clock.at
+    assert collector.take(asked_at) == (False, False)
     clock.at = collector.at
     assert clock.at == 100 + collecting.QUIET_SECONDS + collecting.LULL_SECONDS
-    assert collector.take(serving) == (True, False)
+    assert collector.take(asked_at) == (True, False)
     assert collector.at is None
     assert collector.collected_at == clock.at
 
 
-def waited(clock, collector, serving):
+def waited(clock, collector):
     """Return the seconds until a collection, with requests that never pause."""
     began = clock.at
-    while not collector.take(serving)[0]:
+    while not collector.take(asked_at=clock.at)[0]:
         clock.at = collector.at
-        serving.is_asked = True
     return clock.at - began
 
 
 def test_a_collection_does_not_wait_for_ever(clock):
-    serving = SimpleNamespace(is_asked=True)
     collector = Collector()
-    collector.retired(serving)
+    collector.retired(clock.at)
     clock.at += collecting.MOST_SECONDS / 2
-    collector.retired(serving)
-    assert waited(clock, collector, serving) == collecting.MOST_SECONDS / 2
+    collector.retired(clock.at)
+    assert waited(clock, collector) == collecting.MOST_SECONDS / 2
 
 
 @pytest.mark.parametrize(("size", "growth"), [(100 * MB, 256 * MB), (4096 * MB, 1024 * MB)])
 def test_requests_wait_for_a_collection_when_the_process_has_grown_much(clock, size, growth):
     clock.size = size
-    serving = SimpleNamespace(is_asked=True)
     collector = Collector()
     clock.size = size + growth - MB
-    collector.retired(serving)
-    assert waited(clock, collector, serving) == collecting.MOST_SECONDS
+    collector.retired(clock.at)
+    assert waited(clock, collector) == collecting.MOST_SECONDS
     clock.size = size + growth
-    collector.retired(serving)
-    assert waited(clock, collector, serving) == collecting.QUIET_SECONDS
+    collector.retired(clock.at)
+    assert waited(clock, collector) == collecting.QUIET_SECONDS
     collector.collected()
     # What is there now is no growth.
-    collector.retired(serving)
-    assert waited(clock, collector, serving) == collecting.MOST_SECONDS
+    collector.retired(clock.at)
+    assert waited(clock, collector) == collecting.MOST_SECONDS
 
 
 def test_reloads_wait_for_a_collection_when_the_process_has_grown_by_twice_that(clock):
-    serving = SimpleNamespace(is_asked=False)
     collector = Collector()
     clock.size += 2 * 256 * MB - 1
-    collector.retired(serving)
+    collector.retired(clock.at)
     assert not collector.is_burst()
     clock.size += 1
-    collector.retired(serving)
-    assert collector.take(serving) == (False, True)
+    collector.retired(clock.at)
+    assert collector.take(clock.at) == (False, True)
     assert not collector.is_burst()
 
 
 def test_reloads_wait_for_a_collection_when_many_generations_have_retired(clock):
-    serving = SimpleNamespace(is_asked=False)
     collector = Collector()
     for _ in range(collecting.BURST_GENERATIONS - 1):
-        collector.retired(serving)
+        collector.retired(clock.at)
     assert not collector.is_burst()
-    collector.retired(serving)
-    assert collector.take(serving) == (False, True)
+    collector.retired(clock.at)
+    assert collector.take(clock.at) == (False, True)
     assert not collector.is_burst()
 
 

@@ -35,8 +35,8 @@ def test_a_child_that_ends_leaves_the_parents_watching_alone(project):
 
 def test_a_child_that_serves_follows_the_files_too(project):
     told = project(FILES).drive("""
-        import app, ponyreload.updating
-        ponyreload.updating.POLL_SECONDS = 0.05
+        import app, ponyreload.polling
+        ponyreload.polling.POLL_SECONDS = 0.05
         body = start(app.application)  # so that autoreload runs
         until(lambda: app.reloader._updater._look_at is None)
         read, write = os.pipe()
@@ -147,9 +147,9 @@ def test_a_load_that_does_not_end_is_given_up_for_a_fork_and_done_again(project)
 
 def test_a_process_of_multiprocessing_has_the_newest_code_and_follows_the_files(project):
     told = project(FILES).drive("""
-        import app, multiprocessing, ponyreload.updating
+        import app, multiprocessing, ponyreload.polling
         context = multiprocessing.get_context("fork")
-        ponyreload.updating.POLL_SECONDS = 0.05
+        ponyreload.polling.POLL_SECONDS = 0.05
         request(app.application)
         project.replace("shop.py", "X = 1", "X = 2")
         app.reloader.wait(1, 10)

@@ -73,7 +73,7 @@ LAYERS = """
     isolation
     routed sharing
     middleware
-    mainthread hooks keeping collecting turns
+    mainthread hooks keeping collecting polling turns
     reporting
     generations
     libraries

@@ -353,11 +353,11 @@ def test_what_watches_a_folder_no_more_does_not_say_so_in_the_log(project):
 
 def test_polling_takes_over_where_the_system_has_no_watches_left(project):
     told = project(FILES).drive("""
-        import app, ponyreload.watcher, ponyreload.updating
+        import app, ponyreload.watcher, ponyreload.polling
         def refuse(self, folders):
             raise OSError(28, "inotify watch limit reached")
         ponyreload.watcher.Watcher.watch = refuse
-        ponyreload.updating.POLL_SECONDS = 0.05
+        ponyreload.polling.POLL_SECONDS = 0.05
         first = request(app.application)
         project.edit("shop/cart.py", "from ponyreload import *\\nX = 2\\n")
         app.reloader.wait(1, 10)

@@ -150,7 +150,7 @@ TARGETS = (
            _at_most(0.5), " µs"),
     Target("attribute of a user module", "none", _cost("import", "attribute_us"), _at_most(0.01), " µs"),
     Target("idle, with events", "0 wake-ups a second", _cost("idle", "wakes_a_second"), _at_most(0), ""),
-    Target("idle, polling 1,000 files each second", "≤ 0.1 % of a core", _cost("polling", "core_percent"),
+    Target("idle, polling 1,000 files, at rest", "≤ 0.1 % of a core", _cost("polling at rest", "core_percent"),
            _at_most(0.1), " %"),
     Target("use_autoreload() with 1,000 modules", "≤ 50 ms", _cost("start", "call_ms"), _at_most(50)),
     Target("memory of one more generation of 1,000 modules, beside its modules alone", "the same",

@@ -45,7 +45,8 @@ def use_autoreload(
         include: Names of packages and modules that count as marked without the constant.
         extra_files: Paths and globs; when the contents of such a file change, that fires a reload too.
         poll_seconds: Look at the files every so many seconds instead of waiting for events of the file system.
-            None waits for events where they arrive, and else looks every second.
+            None waits for events where they arrive, and else looks every second. Where nobody uses the application,
+            looks are five times further apart, and the first request waits for one.
         drain_seconds: When a request has held a superseded generation for so many seconds, it is named in the log,
             once. None stands for 30.
         isolate: Names of libraries that register the application's objects with themselves, such as ``"django"``.

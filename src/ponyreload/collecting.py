@@ -11,8 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import BuiltinFunctionType
 
-from ponyreload.generations import Generation
-
 try:
     import resource
 except ImportError:  # Windows
@@ -53,29 +51,34 @@ class Collector:
         self.collected_at = 0.0
         self._first_at = 0.0  # when the first one retired since the last collection
         self._retired = 0  # how many have since then
+        self._asked_at = 0.0  # when the last request had come, as it was last asked
         self._size = _memory()  # after it
         self._growth = 0.0  # since then, as a part of what there may be
 
-    def retired(self, serving: Generation) -> None:
-        """Note that a generation has retired, and which one serves now."""
+    def retired(self, asked_at: float) -> None:
+        """Note that a generation has retired, and when the last request came."""
         now = time.monotonic()
         if not self._retired:
             self._first_at = now
         self._retired += 1
         self._growth = (_memory() - self._size) / max(MOST_BYTES, MOST_GROWTH * self._size)
         self.at = now + QUIET_SECONDS
-        serving.is_asked = False
+        self._asked_at = asked_at
 
     def is_burst(self) -> bool:
         """Tell whether so much has retired that it is time, quiet or not."""
         return self._growth >= 2 or self._retired >= BURST_GENERATIONS
 
-    def take(self, serving: Generation) -> tuple[bool, bool]:
-        """Tell whether to collect now because reloads pause, and because many have retired; that is then done with."""
+    def take(self, asked_at: float) -> tuple[bool, bool]:
+        """Tell whether to collect now because reloads pause, and because many have retired; that is then done with.
+
+        Args:
+            asked_at: When the last request came.
+        """
         now, is_burst = time.monotonic(), self.is_burst()
         is_due = self.at is not None and self.at <= now
-        if is_due and serving.is_asked and self._growth < 1 and now - self._first_at < MOST_SECONDS:
-            serving.is_asked, is_due, self.at = False, False, now + LULL_SECONDS
+        if is_due and asked_at > self._asked_at and self._growth < 1 and now - self._first_at < MOST_SECONDS:
+            self._asked_at, is_due, self.at = asked_at, False, now + LULL_SECONDS
         if is_due:
             self.at = None
         if is_due or is_burst:

@@ -27,7 +27,8 @@ class Options:
     Attributes:
         include: Names of packages and modules that count as marked, those that are isolated among them.
         extra_files: Absolute paths and globs whose changed contents also fire a reload.
-        poll_seconds: Look at the files every so many seconds instead of waiting for events; None: decide by itself.
+        poll_seconds: Look at the files every so many seconds, while the application is used, instead of waiting for
+            events; None: decide by itself.
         drain_seconds: Name the requests that hold a superseded generation for longer; None: `DRAIN_SECONDS`.
         scope: What a reload loads anew, "all" user modules or the "affected" ones; None: all.
         isolate: Those of the names that only `isolate=` has: libraries, which are not watched.

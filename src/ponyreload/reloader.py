@@ -383,6 +383,11 @@ class Reloader:
                 text = f"generation {generation.number} is held by {held}, {age:.0f} s after it was superseded"
                 say(f"{text}; newer requests are not delayed", logging.WARNING)
 
+    @property
+    def has_readers(self) -> bool:
+        """Whether an open page waits for news."""
+        return self._devtools is not None and self._devtools.has_readers
+
     def look_ahead(self) -> None:
         """Do what the first load, or the first page, would have to wait for otherwise."""
         self.devtools()

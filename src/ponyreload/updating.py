@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ponyreload import sharing
+from ponyreload import polling, sharing
 from ponyreload.adoption import find_unreadable
 from ponyreload.collecting import Collector, few_collections
 from ponyreload.errors import Abandoned, LoadError
@@ -38,7 +38,6 @@ __all__ = ["Updater"]
 QUIET_SECONDS = 0.1
 # A load that lasts longer says where it is, and again after each doubling.
 LONG_LOAD_SECONDS = 2.0
-POLL_SECONDS = 1.0
 # Modules that are compiled ahead at a time: taking over their code holds the interpreter for a millisecond or two.
 PART = 100
 # When a look at those files that there was news of is followed by one at all of them.
@@ -48,6 +47,8 @@ LOOK_AGAIN_SECONDS = 0.05
 GIVE_WAY_SECONDS = 0.02
 # The first request of a forked process waits so long, at most, for what serves to be what the files say.
 CATCH_UP_SECONDS = 10.0
+# So does the first one after a rest of the polling.
+WAKE_SECONDS = 1.0
 # A process that forks while a generation is loaded waits for that so long; then it is given up, and loaded again.
 FORK_SECONDS = 1.0
 
@@ -67,15 +68,18 @@ class Updater:
         # A forked process shares what watches the files with its parent, if that has it, and would take its events.
         self._is_forked = is_forked
         self._may_watch = not (is_forked and "watchdog.observers" in sys.modules)
-        # Whether a request is to wait for the first look: what a forked process serves may have been old when it began.
+        # Whether a request is to wait for the next look, and for how long: what a forked process serves may have been
+        # old when it began, and what serves after a rest of the polling may have become so.
         self.is_behind = is_forked
+        self._patience = CATCH_UP_SECONDS
         self._thread: threading.Thread | None = None
         self.is_started = False
         self.is_stopping = False
         self._look_at: float | None = None  # when to look at the files next, on the monotonic clock
         self._paths: set[str] | None = None  # those that there was news of since the last look; None for all
         self._collector = Collector()
-        self._polling: float | None = None  # seconds between looks, where events do not arrive
+        self._polling = polling.Polling()
+        self._asked_at = time.monotonic()  # when a request was last known of
         self._folders: dict[str, bool] = {}  # what there was to be watched at the last time
         self._asked = 0  # how many calls of `ask` there were, and up to which they are answered
         self._answered = 0
@@ -92,9 +96,11 @@ class Updater:
             self._thread.start()
 
     def catch_up(self) -> None:
-        """Wait, in a forked process, until what serves is what the files say."""
+        """Wait, if the files may have changed unseen, until what serves is what they say."""
         with self._news:
-            self._news.wait_for(lambda: self.is_stopping or not self.is_behind, CATCH_UP_SECONDS)
+            self._stir()
+            self.touch(0)
+            self._news.wait_for(lambda: self.is_stopping or not self.is_behind, self._patience)
             self.is_behind = False  # also if a load takes longer than that: then what there is has to do
 
     def unfinished_load(self) -> Load | None:
@@ -144,7 +150,7 @@ class Updater:
     def collect_later(self) -> None:
         """Have the memory of a generation that has retired collected, when there is time for that."""
         with self._news:
-            self._collector.retired(self._reloader.serving)
+            self._collector.retired(self._last_request())
             self._news.notify_all()
 
     def ask(self) -> None:
@@ -165,7 +171,7 @@ class Updater:
     @property
     def polling(self) -> float | None:
         """The seconds between two looks at the files, where events do not arrive or are not wanted."""
-        return self._polling
+        return self._polling.seconds
 
     @property
     def collected_at(self) -> float:
@@ -214,11 +220,12 @@ class Updater:
             finally:
                 # Also if it failed: nobody is to wait for ever, and nothing to be tried for ever.
                 with self._news:
-                    self._answered, self.is_behind = asked, False
+                    self._answered, self.is_behind = asked, self._polling.rests
+                    self._patience = WAKE_SECONDS
                     self._news.notify_all()
         self._reloader.tell_of_held()
         with self._news:
-            is_quiet, is_burst = self._collector.take(self._reloader.serving)
+            is_quiet, is_burst = self._collector.take(self._last_request())
         if is_quiet or is_burst:
             gc.collect()
             self._collector.collected()
@@ -250,6 +257,8 @@ class Updater:
             self._tell_of_strangers()
             serving = self._reloader.serving
             changed |= self._files.changes(serving, paths)
+            if changed:
+                self._stir()
             if paths is not None:
                 self.touch(LOOK_AGAIN_SECONDS)
             if not force and (not changed or self._is_back(serving)):
@@ -445,9 +454,25 @@ class Updater:
         a look.
         """
         with self._news:
-            self._look_at = None if self._polling is None else time.monotonic() + self._polling
-            paths, self._paths = self._paths, None if self._polling is not None else set()
+            self._polling.used(time.monotonic() if self._reloader.has_readers else self._last_request())
+            pause = self._polling.pause()
+            self._look_at = None if pause is None else time.monotonic() + pause
+            paths, self._paths = self._paths, None if pause is not None else set()
         return paths if self._reloader.serving.imports is not None else None
+
+    def _stir(self) -> None:
+        """End the rest of the polling."""
+        with self._news:
+            self._polling.used(time.monotonic())
+            if self._polling.rests:
+                self.touch(self._polling.pause() or 0)
+
+    def _last_request(self) -> float:
+        """Return when a request was last known of. Called with the lock held."""
+        serving = self._reloader.serving
+        if serving.is_asked:
+            serving.is_asked, self._asked_at = False, time.monotonic()
+        return self._asked_at
 
     def _has_changes(self, loading: Generation | None = None) -> bool:
         """Look, if it is time, whether there are changes that the last load has not seen; they stay to be seen."""
@@ -487,23 +512,24 @@ class Updater:
     def _watch(self) -> None:
         """Watch the folders of what serves, and of what failed to."""
         before, folders = self._folders, self._files.folders(self._reloader.serving)
-        if self._polling is not None and folders == before:
+        if self._polling.seconds is not None and folders == before:
             return  # each look comes by here
         self._folders = folders
         self._tell_of_unreadable()
-        self._polling = self._files.options.poll_seconds
-        if self._polling is None and not (self._may_watch and all(map(events_arrive, folders))):
-            self._polling = POLL_SECONDS
-        if self._polling is None:
+        seconds = self._files.options.poll_seconds
+        if seconds is None and not (self._may_watch and all(map(events_arrive, folders))):
+            seconds = polling.POLL_SECONDS
+        if seconds is None:
             try:
                 if self._watcher.watch(folders):
                     self.touch(0)
             except OSError as error:
-                say(f"no file events ({error}); looking at the files every {POLL_SECONDS} s instead", logging.WARNING)
-                self._polling = POLL_SECONDS
-        if self._polling is not None:
+                seconds = polling.POLL_SECONDS
+                say(f"no file events ({error}); looking at the files every {seconds} s instead", logging.WARNING)
+        self._polling.seconds = seconds
+        if seconds is not None:
             self._watcher.stop()
-            self.touch(self._polling)
+            self.touch(seconds)
 
     def _tell_of_strangers(self) -> None:
         """Say of each of the project's system modules that has changed that it will not be reloaded."""

@@ -19,10 +19,11 @@ from ponyreload.cli.explaining import explain
 from ponyreload.cli.first import load_first
 from ponyreload.cli.problems import CommandError, TargetError, UseError
 from ponyreload.cli.serving import SERVERS, serve
-from ponyreload.cli.settings import POLL_SECONDS, Settings, find_settings
+from ponyreload.cli.settings import Settings, find_settings
 from ponyreload.cli.targets import Target
 from ponyreload.cli.terminal import terminal_on
 from ponyreload.options import SCOPES, Options
+from ponyreload.polling import POLL_SECONDS
 from ponyreload.reporting import say
 
 __all__ = ["run_command_line"]

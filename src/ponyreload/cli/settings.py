@@ -12,12 +12,10 @@ from ponyreload.cli.addresses import Address
 from ponyreload.cli.problems import UseError
 from ponyreload.cli.serving import SERVERS
 from ponyreload.options import Options
+from ponyreload.polling import POLL_SECONDS
 from ponyreload.reporting import shown
 
-__all__ = ["POLL_SECONDS", "Settings", "find_settings"]
-
-# What `--poll` without a number and `poll = true` stand for.
-POLL_SECONDS = 1.0
+__all__ = ["Settings", "find_settings"]
 
 
 class Settings(NamedTuple):

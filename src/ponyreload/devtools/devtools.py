@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -24,6 +25,9 @@ __all__ = ["Devtools"]
 # What libraries that replace a part of a page say of themselves; a browser's own visit has none of them.
 OF_SCRIPTS = ("HTTP_HX_REQUEST", "HTTP_X_REQUESTED_WITH", "HTTP_RANGE")
 
+# A page that has no stream asks every second; the browser may have one in the background do so more rarely.
+ASKING_SECONDS = 5.0
+
 
 class Devtools:
     """What a browser gets besides the application's own answers.
@@ -42,6 +46,12 @@ class Devtools:
         self.routes.add("client.js", _client)
         self.routes.add("news", self._news)
         journal.listen(self._bulletin)
+        self._asked_at = float("-inf")  # when a page asked for news, on the monotonic clock
+
+    @property
+    def has_readers(self) -> bool:
+        """Whether a page is open that waits for news, or asks for them."""
+        return self._events.has_readers or time.monotonic() - self._asked_at < ASKING_SECONDS
 
     def trust(self, clients: Iterable[str], hosts: Iterable[str]) -> None:
         """Have clients and hosts trusted besides loopback ones."""
@@ -89,6 +99,7 @@ class Devtools:
         return (self._events.address() or "") if self.routes.access.is_here(environ) else ""
 
     def _news(self, environ: WSGIEnvironment) -> Answer:
+        self._asked_at = time.monotonic()
         news = json.loads(self._bulletin.text) | {"events": self._address(environ)}
         return Answer(json.dumps(news).encode(), "application/json")
 

@@ -87,6 +87,11 @@ class EventServer:
                 return None
             return f"http://{self._host()}{self._path}"
 
+    @property
+    def has_readers(self) -> bool:
+        """Whether a page listens. From any thread."""
+        return any(each.listens for each in list(self._connections.values()))
+
     def stop(self) -> None:
         """End the thread, and close all connections. Safe to call twice."""
         with self._lock:
