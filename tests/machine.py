@@ -186,7 +186,7 @@ class Loader(RuleBasedStateMachine):
     # -- what must hold ----------------------------------------------------------------------------------------
 
     def step(self) -> None:
-        self.reloader._updater.touch(0)
+        self.reloader._updater.look()
         while self.reloader._updater.is_called():
             self.reloader._updater.attend()
         until(lambda: not any(each.retires for each in self.reloader.living))

@@ -37,7 +37,7 @@ def test_the_same_bytes_reload_nothing(project, touch):
         {touch}
         project.edit("done.py", "a file that fires an event, so that there is something to wait for")
         until(lambda: looks)
-        until(lambda: app.reloader._updater._look_at is None)
+        until(lambda: app.reloader._updater._lookout.at is None)
         before = request(app.application)
         project.edit("shop.py", "from ponyreload import *\\nX = 2\\n")
         app.reloader.wait(1, 10)

@@ -22,7 +22,7 @@ def test_a_child_that_ends_leaves_the_parents_watching_alone(project):
     told = project(FILES).drive("""
         import app, subprocess
         request(app.application)
-        until(lambda: app.reloader._updater._look_at is None)  # it watches
+        until(lambda: app.reloader._updater._lookout.at is None)  # it watches
         if os.fork() == 0:
             sys.exit(0)  # with all exit functions
         os.wait()
@@ -38,7 +38,7 @@ def test_a_child_that_serves_follows_the_files_too(project):
         import app, ponyreload.polling
         ponyreload.polling.POLL_SECONDS = 0.05
         body = start(app.application)  # so that autoreload runs
-        until(lambda: app.reloader._updater._look_at is None)
+        until(lambda: app.reloader._updater._lookout.at is None)
         read, write = os.pipe()
         if os.fork() == 0:
             try:

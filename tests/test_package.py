@@ -61,7 +61,7 @@ LAYERS = """
     holders.search
     holders.walk holders.words
     holders.roots
-    holders.objects holders.__init__
+    holders.objects holders.__init__ lookout
     per_generation draining watcher adapters.__init__
     devtools.devtools
     devtools.events

@@ -48,8 +48,8 @@ def test_the_first_request_after_a_rest_gets_what_was_saved_meanwhile(project):
         NEVER
         + """
         updater = app.reloader._updater
-        seconds = updater._look_at - time.monotonic()
-        updater._polling.seconds = 3600  # the next look at its usual pace would be too late
+        seconds = updater._lookout.at - time.monotonic()
+        updater._lookout._polling.seconds = 3600  # the next look at its usual pace would be too late
         save(2)
         tell(seconds=seconds, answer=request(app.application))
     """
@@ -91,7 +91,7 @@ def test_a_change_that_is_found_in_a_rest_ends_it(project):
         NEVER
         + """
         save(2)
-        app.reloader._updater.touch(0)  # as when it is time
+        app.reloader._updater.look()  # as when it is time
         app.reloader.wait(1, 10)
         save(3)
         app.reloader.wait(2, 10)
@@ -115,6 +115,18 @@ def test_what_is_saved_in_a_rest_is_loaded_without_a_request_too(project):
     """
     )
     assert told["numbers"] == [2, 3]
+
+
+def test_another_pace_counts_from_the_next_look(project):
+    told = project(FILES).drive(
+        START.format(factor=1, wake=10)
+        + """
+        ponyreload.use_autoreload(poll_seconds=0.03)
+        until(lambda: app.reloader.watching == ({}, 0.03))
+        tell(pace=app.reloader.watching[1])
+    """
+    )
+    assert told["pace"] == 0.03
 
 
 LISTENS = """

@@ -209,7 +209,7 @@ def test_asking_for_the_status_searches_for_no_holder_and_runs_no_code_of_the_ap
     sys.modules["another"] = odd.odd  # as a library that loads itself late puts an object in its own place
     cache.kept = odd.odd
     edit(2)
-    until(lambda: app.reloader._updater._look_at is None and len(app.reloader.living) == 1)
+    until(lambda: app.reloader._updater._lookout.at is None and len(app.reloader.living) == 1)
     cache.held.clear()  # the looks at the files have asked it
     for _ in range(3):
         status()

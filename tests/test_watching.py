@@ -243,8 +243,8 @@ def test_nothing_wakes_up_while_nothing_happens(project):
         project.edit("shop/cart.py", "from ponyreload import *\\nX = 2\\n")
         app.reloader.wait(1, 10)
         updater = app.reloader._updater
-        until(lambda: updater._collector.at is None and updater._look_at is None)
-        tell(waits=updater._look_at)
+        until(lambda: updater._collector.at is None and updater._lookout.at is None)
+        tell(waits=updater._lookout.at)
     """)
     assert told["waits"] is None
 
@@ -258,12 +258,12 @@ def test_an_event_that_comes_during_a_look_is_not_lost(project):
 
         def changed_meanwhile(*generations):
             found = differ(*generations)
-            updater.touch(0)  # the files were read a moment ago
+            updater.look()  # the files were read a moment ago
             return found
 
         updater._files.differ = changed_meanwhile
-        updater.touch(0)
-        tell(found=updater._has_changes(), is_due=updater._look_at is not None)
+        updater.look()
+        tell(found=updater._has_changes(), is_due=updater._lookout.at is not None)
     """)
     assert (told["found"], told["is_due"]) == (False, True)
 
@@ -341,7 +341,7 @@ def test_what_watches_a_folder_no_more_does_not_say_so_in_the_log(project):
         logging.basicConfig(level=logging.DEBUG)
         request(app.application)
         app.reloader.reload()
-        emitters = list(app.reloader._updater._watcher._observer.emitters)
+        emitters = list(app.reloader._updater._lookout._watcher._observer.emitters)
         app.reloader.stop()
         for emitter in emitters:
             emitter.queue_events(0)

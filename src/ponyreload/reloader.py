@@ -226,7 +226,7 @@ class Reloader:
             self.entries.insert(0 if name == MAIN else len(self.entries), name)
         self.adopt()
         if is_more and self._updater.is_started:
-            self._updater.touch(0)  # there is more to watch, or another interval
+            self._updater.look()  # there is more to watch, or another interval
 
     def _is_included(self, name: str, file: str | None = None) -> bool:
         options = self._files.options
@@ -250,7 +250,7 @@ class Reloader:
     @property
     def watching(self) -> tuple[dict[str, bool], float | None]:
         """The folders that are watched, whether those below each count too; and the seconds between looks, or None."""
-        return self._updater.watched, self._updater.polling
+        return self._updater.watching
 
     @property
     def options(self) -> Options:

@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ponyreload import polling, sharing
+from ponyreload import sharing
 from ponyreload.adoption import find_unreadable
 from ponyreload.collecting import Collector, few_collections
 from ponyreload.errors import Abandoned, LoadError
@@ -22,12 +22,12 @@ from ponyreload.generations import Generation
 from ponyreload.hooks import call_reload_hooks
 from ponyreload.journal import Failure, LoadRecord, own_seconds
 from ponyreload.loading import Load, load_of_this_thread
+from ponyreload.lookout import Lookout, is_due
 from ponyreload.modules import MAIN, Modules
 from ponyreload.reporting import listed, load_error, say, shown
 from ponyreload.retention import GRACE_SECONDS
 from ponyreload.sources import Source, compile_all
 from ponyreload.turns import short_turns
-from ponyreload.watcher import Watcher, events_arrive
 
 if TYPE_CHECKING:
     from ponyreload.reloader import Reloader
@@ -64,10 +64,10 @@ class Updater:
         self._files = files
         self._modules = modules
         self._news = reloader.news
-        self._watcher = Watcher(self.touch, files.matter)
-        # A forked process shares what watches the files with its parent, if that has it, and would take its events.
         self._is_forked = is_forked
-        self._may_watch = not (is_forked and "watchdog.observers" in sys.modules)
+        # A forked process shares what watches the files with its parent, if that has it, and would take its events.
+        may_watch = not (is_forked and "watchdog.observers" in sys.modules)
+        self._lookout = Lookout(self._news, files.matter, may_watch)
         # Whether a request is to wait for the next look, and for how long: what a forked process serves may have been
         # old when it began, and what serves after a rest of the polling may have become so.
         self.is_behind = is_forked
@@ -75,12 +75,8 @@ class Updater:
         self._thread: threading.Thread | None = None
         self.is_started = False
         self.is_stopping = False
-        self._look_at: float | None = None  # when to look at the files next, on the monotonic clock
-        self._paths: set[str] | None = None  # those that there was news of since the last look; None for all
         self._collector = Collector()
-        self._polling = polling.Polling()
         self._asked_at = time.monotonic()  # when a request was last known of
-        self._folders: dict[str, bool] = {}  # what there was to be watched at the last time
         self._asked = 0  # how many calls of `ask` there were, and up to which they are answered
         self._answered = 0
         self._told_of: set[str] = set()  # marked modules that have no source file
@@ -98,8 +94,8 @@ class Updater:
     def catch_up(self) -> None:
         """Wait, if the files may have changed unseen, until what serves is what they say."""
         with self._news:
-            self._stir()
-            self.touch(0)
+            self._lookout.end_rest()
+            self._lookout.touch(0)
             self._news.wait_for(lambda: self.is_stopping or not self.is_behind, self._patience)
             self.is_behind = False  # also if a load takes longer than that: then what there is has to do
 
@@ -128,24 +124,11 @@ class Updater:
             self._news.notify_all()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
-        self._watcher.stop()
+        self._lookout.stop()
 
-    def touch(self, delay: float, path: str | None = None) -> None:
-        """Have the files looked at in *delay* seconds, or sooner if that was asked for already.
-
-        Args:
-            delay: Seconds.
-            path: The only one that there is news of; None for all.
-        """
-        due = time.monotonic() + delay
-        with self._news:
-            if path is None:
-                self._paths = None
-            elif self._paths is not None:
-                self._paths.add(path)
-            if self._look_at is None or due < self._look_at:
-                self._look_at = due
-                self._news.notify_all()
+    def look(self) -> None:
+        """Have all files looked at now."""
+        self._lookout.touch(0)
 
     def collect_later(self) -> None:
         """Have the memory of a generation that has retired collected, when there is time for that."""
@@ -164,14 +147,12 @@ class Updater:
             self._news.wait_for(lambda: self._answered >= ticket or self.is_stopping)
 
     @property
-    def watched(self) -> dict[str, bool]:
-        """The folders whose events are waited for, and whether the folders below each count too."""
-        return self._watcher.folders
+    def watching(self) -> tuple[dict[str, bool], float | None]:
+        """The folders whose events are waited for, whether those below each count too; and the seconds between looks.
 
-    @property
-    def polling(self) -> float | None:
-        """The seconds between two looks at the files, where events do not arrive or are not wanted."""
-        return self._polling.seconds
+        The latter is None where events are waited for.
+        """
+        return self._lookout.watched, self._lookout.seconds
 
     @property
     def collected_at(self) -> float:
@@ -188,7 +169,7 @@ class Updater:
         if uncompiled and not self._is_forked:  # a server's many processes would all do it
             name = "ponyreload compiles ahead"
             threading.Thread(target=self._compile_ahead, args=(uncompiled,), name=name, daemon=True).start()
-        self.touch(0)  # what changed before the watching began
+        self._lookout.touch(0)  # what changed before the watching began
         while not self.is_stopping:
             try:
                 self.attend()
@@ -206,9 +187,9 @@ class Updater:
 
     def attend(self) -> None:
         """Wait for something to do, and do it."""
-        self._wait_until(self.is_called, lambda: (self._look_at, self._collector.at, self._reloader.drain_due()))
+        self._wait_until(self.is_called, lambda: (self._lookout.at, self._collector.at, self._reloader.drain_due()))
         with self._news:
-            asked, look = self._asked, _is_due(self._look_at)
+            asked, look = self._asked, is_due(self._lookout.at)
         if self.is_stopping:
             return
         for generation in self._reloader.idle():
@@ -220,7 +201,7 @@ class Updater:
             finally:
                 # Also if it failed: nobody is to wait for ever, and nothing to be tried for ever.
                 with self._news:
-                    self._answered, self.is_behind = asked, self._polling.rests
+                    self._answered, self.is_behind = asked, self._lookout.rests
                     self._patience = WAKE_SECONDS
                     self._news.notify_all()
         self._reloader.tell_of_held()
@@ -236,7 +217,7 @@ class Updater:
 
     def is_called(self) -> bool:
         """Tell whether there is something to do now."""
-        due = any(map(_is_due, (self._look_at, self._collector.at, self._reloader.drain_due())))
+        due = any(map(is_due, (self._lookout.at, self._collector.at, self._reloader.drain_due())))
         due = due or self._asked > self._answered or self._collector.is_burst()
         return self.is_stopping or due or bool(self._reloader.idle())
 
@@ -258,9 +239,9 @@ class Updater:
             serving = self._reloader.serving
             changed |= self._files.changes(serving, paths)
             if changed:
-                self._stir()
+                self._lookout.end_rest()
             if paths is not None:
-                self.touch(LOOK_AGAIN_SECONDS)
+                self._lookout.touch(LOOK_AGAIN_SECONDS)
             if not force and (not changed or self._is_back(serving)):
                 break
             if self._files.any_is_empty(changed) and self._changes_within(QUIET_SECONDS):
@@ -295,9 +276,9 @@ class Updater:
 
         def is_over() -> bool:
             is_awaited = self.is_behind or self._asked > self._answered
-            return self.is_stopping or is_awaited or _is_due(self._look_at) or _is_due(deadline)
+            return self.is_stopping or is_awaited or is_due(self._lookout.at) or is_due(deadline)
 
-        self._wait_until(is_over, lambda: (self._look_at, deadline))
+        self._wait_until(is_over, lambda: (self._lookout.at, deadline))
 
     def _is_back(self, serving: Generation) -> bool:
         """Tell whether the files, after a failed load, are again those of what serves; then that error is over."""
@@ -358,12 +339,12 @@ class Updater:
         notice = load.started + LONG_LOAD_SECONDS
         while True:
             self._wait_until(
-                lambda: load.done or self.is_stopping or _is_due(self._look_at) or _is_due(notice),  # noqa: B023
-                lambda: (self._look_at, notice),  # noqa: B023 - both are called at once
+                lambda: load.done or self.is_stopping or is_due(self._lookout.at) or is_due(notice),  # noqa: B023
+                lambda: (self._lookout.at, notice),  # noqa: B023 - both are called at once
             )
             if load.done or self.is_stopping or self._has_changes(load.generation):
                 return load
-            if _is_due(notice):
+            if is_due(notice):
                 seconds = time.monotonic() - load.started
                 number = load.generation.number
                 say(f"generation {number} is still loading after {seconds:.0f} s: {load.where()}", logging.WARNING)
@@ -454,18 +435,9 @@ class Updater:
         a look.
         """
         with self._news:
-            self._polling.used(time.monotonic() if self._reloader.has_readers else self._last_request())
-            pause = self._polling.pause()
-            self._look_at = None if pause is None else time.monotonic() + pause
-            paths, self._paths = self._paths, None if pause is not None else set()
+            used_at = time.monotonic() if self._reloader.has_readers else self._last_request()
+            paths = self._lookout.looked(used_at)
         return paths if self._reloader.serving.imports is not None else None
-
-    def _stir(self) -> None:
-        """End the rest of the polling."""
-        with self._news:
-            self._polling.used(time.monotonic())
-            if self._polling.rests:
-                self.touch(self._polling.pause() or 0)
 
     def _last_request(self) -> float:
         """Return when a request was last known of. Called with the lock held."""
@@ -477,21 +449,21 @@ class Updater:
     def _has_changes(self, loading: Generation | None = None) -> bool:
         """Look, if it is time, whether there are changes that the last load has not seen; they stay to be seen."""
         with self._news:
-            if not _is_due(self._look_at):
+            if not is_due(self._lookout.at):
                 return False
             paths = self._looked()  # before the look, or an event that comes during it is lost
         if not self._files.differ(self._reloader.serving, loading, paths):
             return False
-        self.touch(0)
+        self._lookout.touch(0)
         return True
 
     def _changes_within(self, seconds: float) -> bool:
         """Wait for changes up to so many seconds; tell whether there were some."""
         deadline = time.monotonic() + seconds
-        while not self.is_stopping and not _is_due(deadline):
+        while not self.is_stopping and not is_due(deadline):
             self._wait_until(
-                lambda: self.is_stopping or _is_due(self._look_at) or _is_due(deadline),
-                lambda: (self._look_at, deadline),
+                lambda: self.is_stopping or is_due(self._lookout.at) or is_due(deadline),
+                lambda: (self._lookout.at, deadline),
             )
             if self._has_changes():
                 return True
@@ -500,36 +472,19 @@ class Updater:
     def _settle(self, seconds: float) -> None:
         """Wait until there has been no event for so many seconds."""
         deadline = time.monotonic() + seconds
-        while not self.is_stopping and not _is_due(deadline):
+        while not self.is_stopping and not is_due(deadline):
             with self._news:
-                if _is_due(self._look_at):
-                    self._look_at, deadline = None, time.monotonic() + seconds
+                if is_due(self._lookout.at):
+                    self._lookout.at, deadline = None, time.monotonic() + seconds
             self._wait_until(
-                lambda: self.is_stopping or _is_due(self._look_at) or _is_due(deadline),  # noqa: B023
-                lambda: (self._look_at, deadline),  # noqa: B023 - both are called at once
+                lambda: self.is_stopping or is_due(self._lookout.at) or is_due(deadline),  # noqa: B023
+                lambda: (self._lookout.at, deadline),  # noqa: B023 - both are called at once
             )
 
     def _watch(self) -> None:
         """Watch the folders of what serves, and of what failed to."""
-        before, folders = self._folders, self._files.folders(self._reloader.serving)
-        if self._polling.seconds is not None and folders == before:
-            return  # each look comes by here
-        self._folders = folders
-        self._tell_of_unreadable()
-        seconds = self._files.options.poll_seconds
-        if seconds is None and not (self._may_watch and all(map(events_arrive, folders))):
-            seconds = polling.POLL_SECONDS
-        if seconds is None:
-            try:
-                if self._watcher.watch(folders):
-                    self.touch(0)
-            except OSError as error:
-                seconds = polling.POLL_SECONDS
-                say(f"no file events ({error}); looking at the files every {seconds} s instead", logging.WARNING)
-        self._polling.seconds = seconds
-        if seconds is not None:
-            self._watcher.stop()
-            self.touch(seconds)
+        if self._lookout.watch(self._files.folders(self._reloader.serving), self._files.options.poll_seconds):
+            self._tell_of_unreadable()
 
     def _tell_of_strangers(self) -> None:
         """Say of each of the project's system modules that has changed that it will not be reloaded."""
@@ -544,7 +499,3 @@ class Updater:
                 self._told_of.add(name)
                 why = f"{name} is marked, but has no source file that can be read again ({file})"
                 say(f"{why}: it stays as it is; unpack the archive that holds it to have it reloaded", logging.WARNING)
-
-
-def _is_due(at: float | None) -> bool:
-    return at is not None and at <= time.monotonic()
