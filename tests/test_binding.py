@@ -215,3 +215,35 @@ def test_a_server_that_an_adapter_knows_is_left_to_that(project):
 def is_listening(port):
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+GEVENT = """
+    from gevent import monkey
+    monkey.patch_all()
+    from gevent.pywsgi import WSGIServer
+    from ponyreload import *
+    import os
+    import shop
+    use_autoreload(poll_seconds=0.05)
+
+    def application(environ, start_response):
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [str(shop.VERSION).encode()]
+
+    app = AutoreloadMiddleware(application)
+    if generation() <= 1:
+        WSGIServer(("127.0.0.1", int(os.environ["PORT"])), app).serve_forever()
+"""
+
+
+def test_gevent_may_have_patched_all_that_blocks(project):
+    site = project({"app.py": GEVENT, "shop.py": "from ponyreload import *\nVERSION = 1\n"})
+    with site.serve() as live:
+        assert live.get() == "1"
+        for version in range(2, 5):
+            site.replace("shop.py", f"VERSION = {version - 1}", f"VERSION = {version}")
+            live.wait_for("/", str(version))
+        site.edit("shop.py", "1 / 0")
+        live.wait_for_log("generation 5 not served: shop.py:1 ZeroDivisionError")
+        assert live.get() == "4"
+        assert live.log.count("Traceback") == 1

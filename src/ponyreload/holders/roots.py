@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator
 from enum import Enum, auto
+from inspect import getattr_static
 from types import FrameType, ModuleType
 from typing import Any, NamedTuple
 
@@ -23,9 +24,9 @@ __all__ = [
 ]  # fmt: skip
 
 OURSELVES = __name__.partition(".")[0]
-# Ways past what a class defines for itself.
-_name_of_thread: Any = vars(threading.Thread)["name"].__get__
-_is_daemon: Any = vars(threading.Thread)["daemon"].__get__
+# Ways past what a class defines for itself. gevent puts a subclass in the place of `Thread`.
+_name_of_thread: Any = getattr_static(threading.Thread, "name").__get__
+_is_daemon: Any = getattr_static(threading.Thread, "daemon").__get__
 
 
 class Kind(Enum):

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from inspect import getattr_static
 from types import FunctionType, MethodType
 from typing import Any
 from weakref import WeakSet
@@ -156,4 +157,4 @@ def _is_waited_for(thread: threading.Thread, generation: Generation) -> bool:
     return generation.number > 1 or not runs_server(thread)
 
 
-_is_daemon: Callable[[threading.Thread], bool] = vars(threading.Thread)["daemon"].fget
+_is_daemon: Callable[[threading.Thread], bool] = getattr_static(threading.Thread, "daemon").fget
