@@ -53,6 +53,9 @@ class Leases:
     def start(self) -> None:
         pass
 
+    def catch_up(self) -> None:
+        pass
+
     def devtools(self) -> Devtools:
         return self.made
 

@@ -62,6 +62,8 @@ class Slot:
             # A browser says so when its user visits a page; it says nothing to a host that is not this machine.
             kind = environ.get("HTTP_SEC_FETCH_DEST")
             if kind == "document" or (kind is None and "text/html" in environ.get("HTTP_ACCEPT", "")):
+                # First: what that brings in is no news to the page that is asked for now.
+                self._reloader.catch_up()
                 page = self._reloader.devtools().page(environ, start_response)
                 if page is not None:
                     start_response = page.start_response

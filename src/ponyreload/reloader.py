@@ -85,6 +85,7 @@ class Reloader:
         self._devtools: Devtools | None = None
         # Whether a browser is to get something of those.
         self.has_devtools = False
+        self._waiting = 0  # how many wait for a generation
         self._updater = Updater(self, self._files, self._modules)
 
     def __repr__(self) -> str:
@@ -119,7 +120,12 @@ class Reloader:
         _refuse_in_load("wait")
         self.start()
         with self.news:
-            is_over = self.news.wait_for(lambda: self._current.number > newer_than or self.is_stopped, timeout)
+            self._waiting += 1
+            self._updater.end_rest()
+            try:
+                is_over = self.news.wait_for(lambda: self._current.number > newer_than or self.is_stopped, timeout)
+            finally:
+                self._waiting -= 1
             if is_over and self._current.number <= newer_than:
                 raise RuntimeError("the reloader has been stopped")
             if not is_over:
@@ -308,10 +314,8 @@ class Reloader:
     def lease(self) -> Generation:
         """Give the caller a hold on the generation that serves; each is to be given back by `release` once."""
         updater = self._updater
-        if not updater.is_started:
-            self.start()
-        if updater.is_behind:
-            updater.catch_up()
+        if updater.is_behind or not updater.is_started:
+            self.catch_up()
         while True:
             generation = self._current
             generation.leases.append(None)
@@ -321,6 +325,12 @@ class Reloader:
                 generation.is_asked = True
                 return generation
             self.release(generation)
+
+    def catch_up(self) -> None:
+        """Wait, if what serves may be old because nobody has looked, until it is not; `lease` does that too."""
+        self.start()
+        if self._updater.is_behind:
+            self._updater.catch_up()
 
     def release(self, generation: Generation) -> None:
         """Take back a lease."""
@@ -385,8 +395,8 @@ class Reloader:
 
     @property
     def has_readers(self) -> bool:
-        """Whether an open page waits for news."""
-        return self._devtools is not None and self._devtools.has_readers
+        """Whether an open page waits for news, or a caller of `wait`."""
+        return self._waiting > 0 or (self._devtools is not None and self._devtools.has_readers)
 
     def look_ahead(self) -> None:
         """Do what the first load, or the first page, would have to wait for otherwise."""
@@ -553,6 +563,7 @@ class Reloader:
         self.journal.begin_in_child()
         if self._devtools is not None:
             self._devtools.begin_in_child()
+        self._waiting = 0
         self._updater = Updater(self, self._files, self._modules, is_forked=True)
         self._let_go()
 

@@ -68,10 +68,12 @@ class Updater:
         # A forked process shares what watches the files with its parent, if that has it, and would take its events.
         may_watch = not (is_forked and "watchdog.observers" in sys.modules)
         self._lookout = Lookout(self._news, files.matter, may_watch)
-        # Whether a request is to wait for the next look, and for how long: what a forked process serves may have been
-        # old when it began, and what serves after a rest of the polling may have become so.
-        self.is_behind = is_forked
-        self._patience = CATCH_UP_SECONDS
+        # Whether a request is to have the files looked at first: what a forked process serves may have been old when it
+        # began, and what serves after a rest of the polling may have become so.
+        self.is_behind = self._begins_behind = is_forked
+        self._looks = 0  # how many have begun, which one requests wait for, and up to which all has been done
+        self._look_awaited = 0
+        self._looks_done = 0
         self._thread: threading.Thread | None = None
         self.is_started = False
         self.is_stopping = False
@@ -96,8 +98,11 @@ class Updater:
         with self._news:
             self._lookout.end_rest()
             self._lookout.touch(0)
-            self._news.wait_for(lambda: self.is_stopping or not self.is_behind, self._patience)
-            self.is_behind = False  # also if a load takes longer than that: then what there is has to do
+            # Not one that is under way: it may have seen the file before the save.
+            look = self._look_awaited = self._looks + 1
+            patience = CATCH_UP_SECONDS if self._begins_behind else WAKE_SECONDS
+            if not self._news.wait_for(lambda: self.is_stopping or self._looks_done >= look, patience):
+                self.is_behind = False  # for the others too, what there is has to do
 
     def unfinished_load(self) -> Load | None:
         """Return the load that another thread is busy with, if there is one."""
@@ -120,7 +125,7 @@ class Updater:
     def stop(self) -> None:
         """End the thread and the watcher's. Safe to call twice."""
         with self._news:
-            self.is_stopping = True
+            self.is_stopping, self.is_behind = True, False
             self._news.notify_all()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
@@ -129,6 +134,13 @@ class Updater:
     def look(self) -> None:
         """Have all files looked at now."""
         self._lookout.touch(0)
+
+    def end_rest(self) -> None:
+        """Have them looked at now, if that is done rarely, and then as often as usual."""
+        with self._news:
+            if self._lookout.rests:
+                self._lookout.end_rest()
+                self._lookout.touch(0)
 
     def collect_later(self) -> None:
         """Have the memory of a generation that has retired collected, when there is time for that."""
@@ -201,8 +213,8 @@ class Updater:
             finally:
                 # Also if it failed: nobody is to wait for ever, and nothing to be tried for ever.
                 with self._news:
-                    self._answered, self.is_behind = asked, self._lookout.rests
-                    self._patience = WAKE_SECONDS
+                    self._answered, self._looks_done = asked, self._looks
+                    self.is_behind, self._begins_behind = self._lookout.rests, False
                     self._news.notify_all()
         self._reloader.tell_of_held()
         with self._news:
@@ -275,7 +287,7 @@ class Updater:
         deadline = time.monotonic() + GIVE_WAY_SECONDS
 
         def is_over() -> bool:
-            is_awaited = self.is_behind or self._asked > self._answered
+            is_awaited = self._look_awaited > self._looks_done or self._asked > self._answered
             return self.is_stopping or is_awaited or is_due(self._lookout.at) or is_due(deadline)
 
         self._wait_until(is_over, lambda: (self._lookout.at, deadline))
@@ -334,6 +346,9 @@ class Updater:
             lambda: self._reloader.fill(load.generation),
         )
         self._loading = load
+        if not self._begins_behind:
+            # Who comes from here on gets what serves: it may be the load itself that asks, and waits for the answer.
+            self.is_behind = False
         self._reloader.journal.began(load)
         load.start()
         notice = load.started + LONG_LOAD_SECONDS
@@ -435,8 +450,9 @@ class Updater:
         a look.
         """
         with self._news:
-            used_at = time.monotonic() if self._reloader.has_readers else self._last_request()
-            paths = self._lookout.looked(used_at)
+            self._looks += 1
+            is_used = self._reloader.has_readers or self._loading is not None
+            paths = self._lookout.looked(time.monotonic() if is_used else self._last_request())
         return paths if self._reloader.serving.imports is not None else None
 
     def _last_request(self) -> float:

@@ -46,12 +46,11 @@ class Devtools:
         self.routes.add("client.js", _client)
         self.routes.add("news", self._news)
         journal.listen(self._bulletin)
-        self._asked_at = float("-inf")  # when a page asked for news, on the monotonic clock
 
     @property
     def has_readers(self) -> bool:
-        """Whether a page is open that waits for news, or asks for them."""
-        return self._events.has_readers or time.monotonic() - self._asked_at < ASKING_SECONDS
+        """Whether a page is open that waits for news, or asks for them; the status page too."""
+        return self._events.has_readers or time.monotonic() - self.routes.asked_at < ASKING_SECONDS
 
     def trust(self, clients: Iterable[str], hosts: Iterable[str]) -> None:
         """Have clients and hosts trusted besides loopback ones."""
@@ -99,7 +98,6 @@ class Devtools:
         return (self._events.address() or "") if self.routes.access.is_here(environ) else ""
 
     def _news(self, environ: WSGIEnvironment) -> Answer:
-        self._asked_at = time.monotonic()
         news = json.loads(self._bulletin.text) | {"events": self._address(environ)}
         return Answer(json.dumps(news).encode(), "application/json")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -49,10 +50,15 @@ class Routes:
     """A WSGI application: what is at each path below `PREFIX`, for those who may see it.
 
     Nothing there is changed by a request: it takes GET and HEAD, and nothing else.
+
+    Attributes:
+        access: Who may see it.
+        asked_at: When somebody did so last, on the monotonic clock.
     """
 
     def __init__(self, access: Access) -> None:
         self.access = access
+        self.asked_at = float("-inf")
         # What follows `PREFIX` -> what answers:  "status.json" -> <function>
         self._handlers: dict[str, Handler] = {}
 
@@ -78,6 +84,7 @@ class Routes:
         if refusal is not None:
             # Nothing of the request is in this text.
             return Answer(f"ponyreload does not answer here: {refusal}\n".encode(), status="403 Forbidden")
+        self.asked_at = time.monotonic()
         if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
             return Answer(b"ponyreload takes GET and HEAD here\n", status="405 Method Not Allowed")
         handler = self._handlers.get(environ.get("PATH_INFO", "").removeprefix(PREFIX))
