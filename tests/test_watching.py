@@ -351,6 +351,29 @@ def test_what_watches_a_folder_no_more_does_not_say_so_in_the_log(project):
     assert "ERROR" not in told["stderr"]
 
 
+@pytest.mark.parametrize("when", ["at its start", "later"])
+def test_a_mistake_of_our_own_is_said_and_the_next_save_is_served(project, when):
+    told = project(FILES).drive(f"""
+        import app, ponyreload.watcher
+        watch = ponyreload.watcher.Watcher.watch
+        def fail_once(self, folders):
+            ponyreload.watcher.Watcher.watch = watch
+            raise ValueError("wrong")
+        if {when == "later"}:
+            request(app.application)
+            until(lambda: app.reloader.watching[0])
+        ponyreload.watcher.Watcher.watch = fail_once
+        request(app.application)
+        for x in (2, 3):
+            project.edit("shop/cart.py", f"from ponyreload import *\\nX = {{x}}\\n")
+            app.reloader.wait(x - 1, 10)
+        tell(answer=request(app.application))
+    """)
+    assert told["answer"] == "3"
+    assert told["stderr"].count("ponyreload itself failed; please report this:\nTraceback") == 1
+    assert "ValueError: wrong" in told["stderr"]
+
+
 def test_polling_takes_over_where_the_system_has_no_watches_left(project):
     told = project(FILES).drive("""
         import app, ponyreload.watcher, ponyreload.polling

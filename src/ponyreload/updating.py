@@ -174,6 +174,22 @@ class Updater:
     # -- the thread ------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
+        self._try_to(self._begin)
+        self._lookout.touch(0)  # what changed before the watching began
+        while not self.is_stopping:
+            self._try_to(self.attend)
+
+    def _try_to(self, do: Callable[[], object]) -> None:
+        looks = self._looks
+        try:
+            do()
+        except Exception:
+            # What serves goes on serving, and the next save gets its chance.
+            say(f"ponyreload itself failed; please report this:\n{traceback.format_exc()}", logging.ERROR)
+            if self._looks == looks:
+                self._looked()  # or it would be tried again at once, and for ever
+
+    def _begin(self) -> None:
         self._reloader.adopt()
         self._watch()
         self._reloader.look_ahead()
@@ -181,14 +197,6 @@ class Updater:
         if uncompiled and not self._is_forked:  # a server's many processes would all do it
             name = "ponyreload compiles ahead"
             threading.Thread(target=self._compile_ahead, args=(uncompiled,), name=name, daemon=True).start()
-        self._lookout.touch(0)  # what changed before the watching began
-        while not self.is_stopping:
-            try:
-                self.attend()
-            except Exception:
-                # What serves goes on serving, and the next save gets its chance.
-                say(f"ponyreload itself failed; please report this:\n{traceback.format_exc()}", logging.ERROR)
-                self._looked()
 
     def _compile_ahead(self, sources: list[Source]) -> None:
         """Have another process compile what the first reload is to run, in parts, and stop when that comes."""
