@@ -224,7 +224,7 @@ GEVENT = """
     from ponyreload import *
     import os
     import shop
-    use_autoreload(poll_seconds=0.05)
+    use_autoreload()
 
     def application(environ, start_response):
         start_response("200 OK", [("Content-Type", "text/plain")])

@@ -382,8 +382,10 @@ def workers_that_answer(server, version, number):
     return found
 
 
-@pytest.mark.parametrize("preload", ["", "--preload"])
-@pytest.mark.parametrize("kind", ["sync", "gthread"])
+@pytest.mark.parametrize(
+    ("kind", "preload"),
+    [("sync", ""), ("sync", "--preload"), ("gthread", ""), ("gthread", "--preload"), ("gevent", "")],
+)
 def test_each_worker_of_gunicorn_follows_the_files(project, kind, preload):
     site = project(GUNICORN)
     app = "serving:app" if kind == "sync" else "shop:app"
@@ -407,6 +409,17 @@ def test_each_worker_of_gunicorn_follows_the_files(project, kind, preload):
         # The master may have imported the application, but never serves; so it has no thread.
         assert len(list(Path(f"/proc/{server.pid}/task").iterdir())) == 1
         assert server.stop() == 0
+
+
+def test_gunicorn_that_patches_what_it_has_preloaded_is_told_so_and_serves(project):
+    site = project(GUNICORN)
+    with site.serve("-m", "gunicorn", "-k", "gevent", "--preload", "shop:app") as server:
+        site.replace("shop.py", "VERSION = 1", "VERSION = 2")
+        server.wait_for_log("threading was patched after ponyreload had been imported, so nothing is reloaded")
+        for _ in range(3):
+            assert server.get().startswith("1 from ")
+        assert server.log.count("was patched") == 1
+        assert "Traceback" not in server.log
 
 
 def children(pid):

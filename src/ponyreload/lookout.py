@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from ponyreload import polling
 from ponyreload.reporting import say
-from ponyreload.watcher import Watcher, events_arrive
+from ponyreload.watcher import Watcher, events_arrive, is_patched
 
 __all__ = ["Lookout", "is_due"]
 
@@ -93,7 +93,7 @@ class Lookout:
         before, self._wanted = self._wanted, (folders, seconds)
         if self._polling.seconds is not None and self._wanted == before:
             return False
-        if seconds is None and not (self._may_watch and all(map(events_arrive, folders))):
+        if seconds is None and not (self._may_watch and not is_patched() and all(map(events_arrive, folders))):
             seconds = polling.POLL_SECONDS
         if seconds is None:
             try:

@@ -249,9 +249,21 @@ class Reloader:
     def start(self) -> None:
         """Start watching, if that has not been done. A server's adapter calls it once no fork can come any more."""
         with self._lock:
-            if not self._updater.is_started:
+            if self._updater.is_started or self.is_stopped:
+                return
+            # Greenlets that wait by turns would all have a lock of the thread that they share.
+            is_patched_since = not isinstance(self._lock, type(threading.RLock()))
+            if is_patched_since:
+                self._updater.stop()
+            else:
                 self._owned.start()
-            self._updater.start()
+                self._updater.start()
+        if is_patched_since:
+            advice = "have gevent patch first, and leave out gunicorn's --preload"
+            say(
+                f"threading was patched after ponyreload had been imported, so nothing is reloaded: {advice}",
+                logging.ERROR,
+            )
 
     @property
     def watching(self) -> tuple[dict[str, bool], float | None]:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from watchdog.events import FileSystemEvent
     from watchdog.observers.api import BaseObserver, ObservedWatch
 
-__all__ = ["Watcher", "events_arrive"]
+__all__ = ["Watcher", "events_arrive", "is_patched"]
 
 # File systems whose changes are made elsewhere, so that this machine's kernel does not see them.
 REMOTE = ("nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "vboxsf", "prl_fs", "drvfs")
@@ -144,6 +144,13 @@ def _inode(folder: str) -> int:
         return os.stat(folder).st_ino or 1 if os.path.isdir(folder) else 0
     except OSError:
         return 0
+
+
+def is_patched() -> bool:
+    """Tell whether gevent has made greenlets of all threads: watchdog's would keep the others from running."""
+    # Another thread may be importing it at this moment.
+    tell = getattr(sys.modules.get("gevent.monkey"), "is_module_patched", None)
+    return tell is not None and bool(tell("threading"))
 
 
 def events_arrive(folder: str, mounts: str = "/proc/self/mounts") -> bool:
