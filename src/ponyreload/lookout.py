@@ -88,7 +88,7 @@ class Lookout:
             seconds: Between two looks; None to wait for events.
 
         Returns:
-            Whether there is something to be done at all: not where the files are looked at anyhow.
+            False if these are the same as before, and the files are looked at every so many seconds anyhow.
         """
         before, self._wanted = self._wanted, (folders, seconds)
         if self._polling.seconds is not None and self._wanted == before:
