@@ -59,7 +59,9 @@ def test_an_error_of_use_is_one_line_and_exit_status_2(project, arguments, expec
     )
     app = "def app(environ, start_response): pass" + defined
     files = {"app.py": app, "shop.py": "NAME = 1", "empty.py": "", "my-app.py": "", "unusual.py": unusual}
-    assert complaint(project(files), *arguments) == expected
+    # Some targets are known to be wrong only when they are imported, and the address is taken before that.
+    free = () if arguments[:1] != ("run",) or any(each.startswith("--") for each in arguments) else ("--bind", ":0")
+    assert complaint(project(files), *arguments, *free) == expected
 
 
 def test_an_option_or_a_server_that_is_not_known_is_one_line_and_exit_status_2(project):
