@@ -221,7 +221,7 @@ class Loader(RuleBasedStateMachine):
             body.close()
         self.step()
         assert [each.number for each in self.reloader.living] == [self.reloader.generation]
-        assert self.reloader._current.leases == []
+        assert self.reloader.serving.leases == []
         self.reloader.stop()
         ponyreload.autoreload._reloader = None
         for name in PROJECT:

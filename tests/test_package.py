@@ -68,7 +68,7 @@ LAYERS = """
     devtools.bulletin
     files journal
     options adoption devtools.routes devtools.injection
-    loading importing
+    loading importing living
     modules
     isolation
     routed sharing

@@ -39,7 +39,7 @@ MOST_IMMORTAL = 2_000
 
 
 class Collector:
-    """Decides when the memory of retired generations is collected. Guarded by the reloader's lock.
+    """Decides when the memory of retired generations is collected. Guarded by the lock of `Living`.
 
     Attributes:
         at: When to decide next, on the monotonic clock; None if there is nothing to collect.

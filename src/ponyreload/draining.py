@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import gc
+import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from ponyreload.generations import Generation, active, is_on
 from ponyreload.middleware import LeasedBody, Slot
+from ponyreload.options import DRAIN_SECONDS
+from ponyreload.reporting import say
 from ponyreload.thread_frames import thread_frames
 
-__all__ = ["OpenRequest", "open_requests", "requests_of", "superseded"]
+__all__ = ["OpenRequest", "name_requests", "naming_at", "requests_of", "superseded"]
 
 
 class OpenRequest(NamedTuple):
@@ -37,12 +40,31 @@ def superseded(timeout: float = 0.0) -> bool:
     return generation is not None and generation.superseded.wait(max(0.0, until - time.monotonic()))
 
 
-def open_requests(generation: Generation) -> list[str]:
-    """Describe the requests that hold a generation, the oldest first:  "GET /stream, open for 42 s".
+def naming_at(held: Iterable[Generation], drain_seconds: float | None) -> float | None:
+    """Return when the requests of the next superseded generation are to be named, on the monotonic clock, if ever.
 
-    Costs a walk over all objects.
+    Args:
+        held: Superseded generations that requests hold.
+        drain_seconds: The option: for how long they may. None for `DRAIN_SECONDS`.
     """
-    return [f"{each.line}, open for {each.seconds:.0f} s" for each in requests_of(generation)]
+    return min((each.superseded_at + _patience(drain_seconds) for each in held), default=None)
+
+
+def name_requests(held: Iterable[Generation], drain_seconds: float | None) -> None:
+    """Name the requests that hold a superseded generation for too long; once for each. Arguments as of `naming_at`."""
+    for generation in held:
+        seconds = time.monotonic() - generation.superseded_at
+        if seconds >= _patience(drain_seconds):
+            generation.is_told = True
+            # This costs a walk over all objects.
+            requests = [f"{each.line}, open for {each.seconds:.0f} s" for each in requests_of(generation)]
+            holders = ", ".join(requests) or f"{len(generation.leases)} requests"
+            text = f"generation {generation.number} is held by {holders}, {seconds:.0f} s after it was superseded"
+            say(f"{text}; newer requests are not delayed", logging.WARNING)
+
+
+def _patience(drain_seconds: float | None) -> float:
+    return DRAIN_SECONDS if drain_seconds is None else drain_seconds
 
 
 def requests_of(generation: Generation, with_bodies: bool = True) -> list[OpenRequest]:

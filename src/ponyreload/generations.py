@@ -122,7 +122,7 @@ class Generation:
         self.published = False
         # When that was, on the monotonic clock.
         self.published_at = 0.0
-        # Whether somebody sees to its retirement. Guarded by the reloader's lock.
+        # Whether somebody sees to its retirement. Guarded by the lock of `Living`.
         self.retires = False
         self.has_called_hooks = False  # those of `on_retire`
         self.abandoned = False

@@ -17,7 +17,7 @@ __all__ = ["Lookout", "is_due"]
 class Lookout:
     """Takes the news of files: from events, where they arrive, or from the clock.
 
-    Guarded by the reloader's lock; who waits for a look is told through its condition, *news*.
+    Guarded by the lock of `Living`; who waits for a look is told through its condition, *news*.
 
     Args:
         news: The condition.

@@ -13,7 +13,7 @@ REST_FACTOR = 5
 
 
 class Polling:
-    """Knows the pace of the looks. Guarded by the reloader's lock.
+    """Knows the pace of the looks. Guarded by the lock of `Living`.
 
     Attributes:
         seconds: Between two looks while the application is used; None where events tell when to look.

@@ -1,4 +1,4 @@
-"""The reloader: owns the generations. Publishes, retires, gives leases; what users and adapters hold in hand."""
+"""The reloader: owns the generations, publishes and retires them. What users and adapters hold in hand."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 from ponyreload import keeping, marking, thread_frames
 from ponyreload.adapters import ADAPTERS, LIBRARIES, Adapter, adapter_for
 from ponyreload.adoption import adopt
-from ponyreload.draining import open_requests
 from ponyreload.errors import LoadError
 from ponyreload.files import Files
 from ponyreload.generations import Generation, entered, entered_generation, publish
@@ -24,11 +23,12 @@ from ponyreload.holders.search import Holder
 from ponyreload.hooks import call_retire_hooks
 from ponyreload.importing import ImportHooks
 from ponyreload.journal import Journal
+from ponyreload.living import Living
 from ponyreload.loading import Load, load_of_this_thread
 from ponyreload.mainthread import MainThread
 from ponyreload.middleware import Slot
 from ponyreload.modules import MAIN, Modules, namespace_of
-from ponyreload.options import DRAIN_SECONDS, Options
+from ponyreload.options import Options
 from ponyreload.ownership.caches import clear_caches
 from ponyreload.ownership.owned import Owned
 from ponyreload.reporting import say
@@ -53,18 +53,16 @@ class Reloader:
     One per process, made by `use_autoreload` or the first `AutoreloadMiddleware`. A context manager: leaving the
     block stops it.
 
-    Threads: ``_lock`` protects the current generation and the list of living generations; nobody's code runs
-    while it is held. ``news`` is a condition on it, told of every change of these. ``_devtools_lock`` protects the
-    making of the developer's tools. All public methods are safe to call from any thread.
+    Threads: the lock of the living generations protects the slots, the error and the number of those who wait, too;
+    ``news`` is the condition on it, told of every change of these. ``_devtools_lock`` protects the making of the
+    developer's tools. All public methods are safe to call from any thread.
     """
 
     def __init__(self) -> None:
-        # Re-entrant, because the collector may drop an abandoned response body, and so end its lease, at any moment
-        # of any thread, also while that holds the lock.
-        self._lock = threading.RLock()
-        self.news = threading.Condition(self._lock)
-        self._current = Generation(1)
-        self._living = [self._current]
+        self._living = Living()
+        self.news = self._living.news
+        # Takes back what `lease` has given. It is in the way of each request, so there is no call between.
+        self.release = self._living.release
         self._error: LoadError | None = None
         self._slots: dict[object, Slot] = {}
         self._adapters: list[Adapter] = []
@@ -72,21 +70,20 @@ class Reloader:
         self.entries: list[str] = []
         self._sources = Sources()
         self._files = Files(self._sources)
-        self._modules = Modules(self._sources, self._is_included, lambda: self.living)
+        self._modules = Modules(self._sources, self._is_included, self._living.all)
         self._hooks = ImportHooks(self._modules)
         self._main_thread = MainThread()
         self._owned = Owned(self._main_thread)
         self._devtools_lock = threading.Lock()
-        self._locks = (
-            self._devtools_lock, keeping.lock, self._modules.lock, self._lock, self._sources.lock, thread_frames.lock
-        )  # fmt: skip
-        self._retained = Retained(lambda: self.living)
+        ours = (self._devtools_lock, keeping.lock, self._modules.lock, self._living.lock)
+        self._locks = (*ours, self._sources.lock, thread_frames.lock)
+        self._retained = Retained(self._living.all)
         self.journal = Journal()
         self._devtools: Devtools | None = None
         # Whether a browser is to get something of those.
         self.has_devtools = False
         self._waiting = 0  # how many wait for a generation
-        self._updater = Updater(self, self._files, self._modules)
+        self._updater = Updater(self, self._living, self._files, self._modules)
 
     def __repr__(self) -> str:
         return f"<Reloader: generation {self.generation} serves>"
@@ -96,7 +93,7 @@ class Reloader:
     @property
     def generation(self) -> int:
         """The number of the generation that serves."""
-        return self._current.number
+        return self.serving.number
 
     @property
     def error(self) -> LoadError | None:
@@ -123,14 +120,14 @@ class Reloader:
             self._waiting += 1
             self._updater.end_rest()
             try:
-                is_over = self.news.wait_for(lambda: self._current.number > newer_than or self.is_stopped, timeout)
+                is_over = self.news.wait_for(lambda: self.generation > newer_than or self.is_stopped, timeout)
             finally:
                 self._waiting -= 1
-            if is_over and self._current.number <= newer_than:
+            if is_over and self.generation <= newer_than:
                 raise RuntimeError("the reloader has been stopped")
             if not is_over:
-                raise TimeoutError(f"generation {self._current.number} still serves after {timeout} s")
-            return self._current.number
+                raise TimeoutError(f"generation {self.generation} still serves after {timeout} s")
+            return self.generation
 
     def reload(self) -> int:
         """Load a new generation now, whether or not a file changed, and block until it serves.
@@ -147,7 +144,7 @@ class Reloader:
         self._updater.ask()
         if self._error is not None:
             raise self._error
-        return self._current.number
+        return self.generation
 
     def retained(self) -> list[Holder]:
         """Return what keeps retired generations in memory: one for each that is, oldest first.
@@ -172,7 +169,7 @@ class Reloader:
         self._adapters.clear()
         self._owned.uninstall()
         self._main_thread.uninstall()
-        self._hooks.uninstall(self._current)
+        self._hooks.uninstall(self.serving)
 
     def __enter__(self) -> Reloader:
         return self
@@ -185,7 +182,7 @@ class Reloader:
     def install(self) -> None:
         """Put the hooks in. Nothing is watched before `start`."""
         self._hooks.install()
-        publish(self._current)
+        publish(self.serving)
         self._main_thread.install()
         self._owned.install(self._hooks.call_after_import)
         for server in (*ADAPTERS, *LIBRARIES):
@@ -242,17 +239,17 @@ class Reloader:
 
     def adopt(self) -> None:
         """Make the marked modules that Python itself has imported part of generation 1."""
-        if self._current.number == 1:
-            for name in adopt(self._modules, self._current):
-                self._files.adopt(self._current, name)
+        if self.generation == 1:
+            for name in adopt(self._modules, self.serving):
+                self._files.adopt(self.serving, name)
 
     def start(self) -> None:
         """Start watching, if that has not been done. A server's adapter calls it once no fork can come any more."""
-        with self._lock:
+        with self.news:
             if self._updater.is_started or self.is_stopped:
                 return
             # Greenlets that wait by turns would all have a lock of the thread that they share.
-            is_patched_since = not isinstance(self._lock, type(threading.RLock()))
+            is_patched_since = not isinstance(self._living.lock, type(threading.RLock()))
             if is_patched_since:
                 self._updater.stop()
             else:
@@ -283,7 +280,7 @@ class Reloader:
     @property
     def slots(self) -> tuple[Slot, ...]:
         """The applications that servers and middlewares hold."""
-        with self._lock:
+        with self.news:
             return tuple(self._slots.values())
 
     @property
@@ -320,7 +317,7 @@ class Reloader:
             make: Makes the application of a later generation, at the end of its load.
         """
         filler.apps[key] = app
-        with self._lock:
+        with self.news:
             return self._slots.setdefault(key, Slot(self, key, name, app if shared else None, place, make))
 
     def lease(self) -> Generation:
@@ -328,15 +325,7 @@ class Reloader:
         updater = self._updater
         if updater.is_behind or not updater.is_started:
             self.catch_up()
-        while True:
-            generation = self._current
-            generation.leases.append(None)
-            # No lock: this is in the way of each request. `publish` first puts another one in its place, and only
-            # then is asked whether it has leases. So either that sees this lease, or here it is seen to come too late.
-            if generation is self._current:
-                generation.is_asked = True
-                return generation
-            self.release(generation)
+        return self._living.lease()
 
     def catch_up(self) -> None:
         """Wait, if what serves may be old because nobody has looked, until it is not; `lease` does that too."""
@@ -344,20 +333,12 @@ class Reloader:
         if self._updater.is_behind:
             self._updater.catch_up()
 
-    def release(self, generation: Generation) -> None:
-        """Take back a lease."""
-        generation.leases.pop()
-        # Here too: if it is superseded only now, who does that finds this lease gone.
-        if generation is not self._current and not generation.leases:
-            with self.news:
-                self.news.notify_all()
-
     # -- generations -----------------------------------------------------------------------------------------
 
     @property
     def serving(self) -> Generation:
         """The generation that serves new requests."""
-        return self._current
+        return self._living.serving
 
     @property
     def retired(self) -> list[Kept]:
@@ -372,38 +353,11 @@ class Reloader:
     @property
     def living(self) -> tuple[Generation, ...]:
         """The generations that have not been retired, oldest first; also one that is being loaded."""
-        with self._lock:
-            return tuple(self._living)
+        return self._living.all()
 
     def folders(self) -> list[str]:
         """Return the folders that are watched for what serves."""
-        return sorted(self._files.folders(self._current))
-
-    def idle(self) -> list[Generation]:
-        """Return the superseded generations whose last lease has ended."""
-        with self._lock:
-            superseded = [each for each in self._living if each.published and each is not self._current]
-            return [each for each in superseded if not each.leases and not each.retires]
-
-    def drain_due(self) -> float | None:
-        """Return when the requests of a superseded generation are to be named, on the monotonic clock, if ever."""
-        seconds = self._files.options.drain_seconds
-        wait = DRAIN_SECONDS if seconds is None else seconds
-        with self._lock:
-            held = [each for each in self._living if each is not self._current and each.leases and not each.is_told]
-            return min((each.superseded_at + wait for each in held), default=None)
-
-    def tell_of_held(self) -> None:
-        """Name the requests that hold superseded generations for too long; once for each generation."""
-        seconds = self._files.options.drain_seconds
-        wait = DRAIN_SECONDS if seconds is None else seconds
-        for generation in self.living:
-            age = time.monotonic() - generation.superseded_at
-            if generation is not self._current and generation.leases and not generation.is_told and age >= wait:
-                generation.is_told = True
-                held = ", ".join(open_requests(generation)) or f"{len(generation.leases)} requests"
-                text = f"generation {generation.number} is held by {held}, {age:.0f} s after it was superseded"
-                say(f"{text}; newer requests are not delayed", logging.WARNING)
+        return sorted(self._files.folders(self.serving))
 
     @property
     def has_readers(self) -> bool:
@@ -431,9 +385,7 @@ class Reloader:
 
     def begin(self) -> Generation:
         """Make the generation that is to be loaded next."""
-        with self._lock:
-            generation = Generation(self._current.number + 1)
-            self._living.append(generation)
+        generation = self._living.begin()
         self._owned.begin(generation)
         return generation
 
@@ -443,7 +395,7 @@ class Reloader:
 
     def may_show(self, file: str) -> bool:
         """Tell whether a file that the first load has failed in is a user module's, whose text a client may see."""
-        return self._updater.is_user_file(self._current, file)
+        return self._updater.is_user_file(self.serving, file)
 
     def fill(self, generation: Generation) -> None:
         """Make the applications of a generation that its modules do not make themselves; called in its load."""
@@ -465,13 +417,9 @@ class Reloader:
             slot.check(generation)
         # From here on nothing can fail.
         self._modules.sort_out(generation)
-        before = self._current
-        before.superseded_at = time.monotonic()
-        # The new generation is published before the old one can retire, or a request would find neither.
-        with self._lock:
-            self._current = generation
+        with self.news:
+            before = self._living.supersede(generation)
             self._error = None
-            publish(generation)
         take_over(generation)
         before.superseded.set()
         self._main_thread.carry_out(generation.for_main_thread)
@@ -489,7 +437,7 @@ class Reloader:
 
         That runs code of the generation, which may take its time, so it has a thread of its own.
         """
-        if not self._claim(generation):
+        if not self._living.claim(generation):
             return
         generation.superseded.set()
         name = f"ponyreload retires {generation.number}"
@@ -497,12 +445,6 @@ class Reloader:
             threading.Thread(target=self._retire, args=(generation,), name=name).start()
         except RuntimeError:  # the interpreter is ending, and starts no more threads
             self._retire(generation)
-
-    def _claim(self, generation: Generation) -> bool:
-        """Tell whether the caller is the one who is to retire a generation."""
-        with self._lock:
-            is_first, generation.retires = not generation.retires, True
-            return is_first
 
     def _retire(self, generation: Generation) -> None:
         try:
@@ -518,8 +460,7 @@ class Reloader:
             self._owned.retire(generation)
             keeping.let_go(generation)
             clear_caches()
-            with self._lock:
-                self._living.remove(generation)
+            self._living.remove(generation)
             self._modules.tidy()
         # What others may still hold of it stays sound: its modules keep their namespaces.
         generation.apps.clear()
@@ -536,7 +477,7 @@ class Reloader:
         deadline = time.monotonic() + END_SECONDS
         for generation in self.living:
             generation.superseded.set()
-            if not self._claim(generation):  # it is retiring, or this is called once more
+            if not self._living.claim(generation):  # it is retiring, or this is called once more
                 generation.retired.wait(max(0.0, deadline - time.monotonic()))
             call_retire_hooks(generation)
             generation.retired.set()
@@ -566,17 +507,15 @@ class Reloader:
 
     def _begin_in_child(self) -> None:
         """Begin anew in a forked process, which has only the thread that forked: what serves goes on serving."""
-        self._living = [self._current]
-        self._current.leases = [None] * (entered_generation() is self._current)
-        self._current.forget_other_threads()
-        self._files.begin_in_child(self._current)
+        self._living.begin_in_child()
+        self._files.begin_in_child(self.serving)
         keeping.begin_in_child()
         self._retained.begin_in_child()
         self.journal.begin_in_child()
         if self._devtools is not None:
             self._devtools.begin_in_child()
         self._waiting = 0
-        self._updater = Updater(self, self._files, self._modules, is_forked=True)
+        self._updater = Updater(self, self._living, self._files, self._modules, is_forked=True)
         self._let_go()
 
     def begin_in_child(self) -> None:

@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING
 from ponyreload import sharing
 from ponyreload.adoption import find_unreadable
 from ponyreload.collecting import Collector, few_collections
+from ponyreload.draining import name_requests, naming_at
 from ponyreload.errors import Abandoned, LoadError
 from ponyreload.files import Files
 from ponyreload.generations import Generation
 from ponyreload.hooks import call_reload_hooks
 from ponyreload.journal import Failure, LoadRecord, own_seconds
+from ponyreload.living import Living
 from ponyreload.loading import Load, load_of_this_thread
 from ponyreload.lookout import Lookout, is_due
 from ponyreload.modules import MAIN, Modules
@@ -56,14 +58,17 @@ FORK_SECONDS = 1.0
 class Updater:
     """One thread, "ponyreload": it looks at the files, starts loads, has them published, and retires generations.
 
-    The times and requests below are guarded by the reloader's lock, and told through its condition.
+    The times and requests below are guarded by the lock of `Living`, and told through its condition.
     """
 
-    def __init__(self, reloader: Reloader, files: Files, modules: Modules, is_forked: bool = False) -> None:
+    def __init__(
+        self, reloader: Reloader, living: Living, files: Files, modules: Modules, is_forked: bool = False
+    ) -> None:
         self._reloader = reloader
+        self._living = living
         self._files = files
         self._modules = modules
-        self._news = reloader.news
+        self._news = living.news
         self._is_forked = is_forked
         # A forked process shares what watches the files with its parent, if that has it, and would take its events.
         may_watch = not (is_forked and "watchdog.observers" in sys.modules)
@@ -193,7 +198,7 @@ class Updater:
         self._reloader.adopt()
         self._watch()
         self._reloader.look_ahead()
-        uncompiled = self._files.find_uncompiled(self._reloader.serving)
+        uncompiled = self._files.find_uncompiled(self._living.serving)
         if uncompiled and not self._is_forked:  # a server's many processes would all do it
             name = "ponyreload compiles ahead"
             threading.Thread(target=self._compile_ahead, args=(uncompiled,), name=name, daemon=True).start()
@@ -207,12 +212,12 @@ class Updater:
 
     def attend(self) -> None:
         """Wait for something to do, and do it."""
-        self._wait_until(self.is_called, lambda: (self._lookout.at, self._collector.at, self._reloader.drain_due()))
+        self._wait_until(self.is_called, self._times)
         with self._news:
             asked, look = self._asked, is_due(self._lookout.at)
         if self.is_stopping:
             return
-        for generation in self._reloader.idle():
+        for generation in self._living.idle():
             self._reloader.retire(generation)
         if look or asked > self._answered:
             try:
@@ -224,7 +229,7 @@ class Updater:
                     self._answered, self._looks_done = asked, self._looks
                     self.is_behind, self._begins_behind = self._lookout.rests, False
                     self._news.notify_all()
-        self._reloader.tell_of_held()
+        name_requests(self._living.held(), self._files.options.drain_seconds)
         with self._news:
             is_quiet, is_burst = self._collector.take(self._last_request())
         if is_quiet or is_burst:
@@ -237,9 +242,12 @@ class Updater:
 
     def is_called(self) -> bool:
         """Tell whether there is something to do now."""
-        due = any(map(is_due, (self._lookout.at, self._collector.at, self._reloader.drain_due())))
-        due = due or self._asked > self._answered or self._collector.is_burst()
-        return self.is_stopping or due or bool(self._reloader.idle())
+        due = any(map(is_due, self._times())) or self._asked > self._answered or self._collector.is_burst()
+        return self.is_stopping or due or bool(self._living.idle())
+
+    def _times(self) -> tuple[float | None, ...]:
+        naming = naming_at(self._living.held(), self._files.options.drain_seconds)
+        return self._lookout.at, self._collector.at, naming
 
     def _wait_until(self, condition: Callable[[], bool], times: Callable[[], tuple[float | None, ...]]) -> None:
         """Wait until *condition* holds, which news or one of the *times* may bring; these may change meanwhile."""
@@ -256,7 +264,7 @@ class Updater:
         while not self.is_stopping:
             paths = self._looked()
             self._tell_of_strangers()
-            serving = self._reloader.serving
+            serving = self._living.serving
             changed |= self._files.changes(serving, paths)
             if changed:
                 self._lookout.end_rest()
@@ -314,13 +322,13 @@ class Updater:
         """Tell whether there are newer contents than those of a generation that has loaded, or soon will be."""
         if self._has_changes(loaded):
             return True
-        return self._files.is_truncated(loaded, self._reloader.serving) and self._changes_within(QUIET_SECONDS)
+        return self._files.is_truncated(loaded, self._living.serving) and self._changes_within(QUIET_SECONDS)
 
     # -- loading ---------------------------------------------------------------------------------------------
 
     def _try(self, changed: set[str], may_share: bool) -> tuple[Load, BaseException | None]:
         """Load a generation; return it with what went wrong, if something did. One that was overtaken is not done."""
-        broken = self._files.compile(changed, self._reloader.serving)
+        broken = self._files.compile(changed, self._living.serving)
         load = self._load(changed if may_share else None, hooks=not broken)
         if broken and load.done and load.error is None:
             # What has run all the same was mended in the meantime.
@@ -339,7 +347,7 @@ class Updater:
             changed: Files that have; None to load all modules anew, whatever has changed.
             hooks: Whether to call what is to be called when a reload fires.
         """
-        serving = self._reloader.serving
+        serving = self._living.serving
         importlib.invalidate_caches()
         generation = self._reloader.begin()
         if self._files.options.scope == "affected":
@@ -409,7 +417,7 @@ class Updater:
 
     def _fail(self, load: Load, error: BaseException, changed: set[str], started: float) -> None:
         """Report a load that failed; what served before serves on."""
-        serving = 0 if self._reloader.serving.is_broken else self._reloader.generation
+        serving = 0 if self._living.serving.is_broken else self._reloader.generation
         report = load_error(load.generation, serving, error, lambda file: self.is_user_file(load.generation, file))
         self._files.failed(load.generation)
         self._reloader.journal.ended(self._record(load, changed, started, report))
@@ -421,7 +429,7 @@ class Updater:
         names = [name for name, each in failed.files.items() if each == file]
         if failed.unmarked.intersection(names):
             return False
-        serving = self._reloader.serving
+        serving = self._living.serving
         if (failed is not serving and file in serving.sources) or any(name in failed.modules for name in names):
             return True
         # It is new, and has not come to its end; it may not even compile.
@@ -461,11 +469,11 @@ class Updater:
             self._looks += 1
             is_used = self._reloader.has_readers or self._loading is not None
             paths = self._lookout.looked(time.monotonic() if is_used else self._last_request())
-        return paths if self._reloader.serving.imports is not None else None
+        return paths if self._living.serving.imports is not None else None
 
     def _last_request(self) -> float:
         """Return when a request was last known of. Called with the lock held."""
-        serving = self._reloader.serving
+        serving = self._living.serving
         if serving.is_asked:
             serving.is_asked, self._asked_at = False, time.monotonic()
         return self._asked_at
@@ -476,7 +484,7 @@ class Updater:
             if not is_due(self._lookout.at):
                 return False
             paths = self._looked()  # before the look, or an event that comes during it is lost
-        if not self._files.differ(self._reloader.serving, loading, paths):
+        if not self._files.differ(self._living.serving, loading, paths):
             return False
         self._lookout.touch(0)
         return True
@@ -507,7 +515,7 @@ class Updater:
 
     def _watch(self) -> None:
         """Watch the folders of what serves, and of what failed to."""
-        if self._lookout.watch(self._files.folders(self._reloader.serving), self._files.options.poll_seconds):
+        if self._lookout.watch(self._files.folders(self._living.serving), self._files.options.poll_seconds):
             self._tell_of_unreadable()
 
     def _tell_of_strangers(self) -> None:
