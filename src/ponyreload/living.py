@@ -14,7 +14,8 @@ class Living:
     """The generations that have not been retired, and the leases by which requests hold them.
 
     Threads: `lock` protects which one serves and the list; nobody's code runs while it is held. `news` is a condition
-    on it, told when one of them may have become idle. All methods are safe to call from any thread.
+    on it, told when one of them may have become idle. The reloader and the updater guard what they know by the same
+    two, as who waits for one of these waits for the others too. All methods are safe to call from any thread.
 
     Attributes:
         serving: The generation that serves new requests.

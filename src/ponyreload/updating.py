@@ -417,8 +417,9 @@ class Updater:
 
     def _fail(self, load: Load, error: BaseException, changed: set[str], started: float) -> None:
         """Report a load that failed; what served before serves on."""
-        serving = 0 if self._living.serving.is_broken else self._reloader.generation
-        report = load_error(load.generation, serving, error, lambda file: self.is_user_file(load.generation, file))
+        serving = self._living.serving
+        number = 0 if serving.is_broken else serving.number
+        report = load_error(load.generation, number, error, lambda file: self.is_user_file(load.generation, file))
         self._files.failed(load.generation)
         self._reloader.journal.ended(self._record(load, changed, started, report))
         say(f"{report.details}\n{report}\n{report.outcome}", logging.ERROR, of_load=True)
