@@ -24,7 +24,7 @@ lint: $(VENV)/test.stamp $(VENV)/javascript.stamp
 	$(JAVASCRIPT)/node_modules/.bin/eslint --config $(JAVASCRIPT)/eslint.config.mjs --max-warnings 0 src
 
 soak: $(VENV)/test.stamp
-	PYTHONPATH=tests $(VENV)/test/bin/python benchmarks/soak.py $(SOAK_ARGS)
+	PYTHONPATH=tests/support $(VENV)/test/bin/python benchmarks/soak.py $(SOAK_ARGS)
 
 bench: $(VENV)/bench.stamp
 	$(VENV)/bench/bin/python -m benchmarks.reloading --output .bench $(BENCH_ARGS)

@@ -28,7 +28,8 @@ import types
 import weakref
 from collections.abc import Callable
 
-from ponyreload.generations import MARK, Generation
+from ponyreload.generations.context import MARK
+from ponyreload.generations.generation import Generation
 from ponyreload.holders.search import find_holder
 
 SEARCHES = 5

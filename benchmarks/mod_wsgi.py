@@ -1,8 +1,8 @@
 """What ponyreload costs under mod_wsgi: requests per second of an application with and without it.
 
-    PYTHONPATH=tests python benchmarks/mod_wsgi.py
+    PYTHONPATH=tests/support python benchmarks/mod_wsgi.py
 
-Needs what tests/test_mod_wsgi.py needs, and `ab`: apt-get install --no-install-recommends apache2-utils
+Needs what tests/adapters/test_mod_wsgi.py needs, and `ab`: apt-get install --no-install-recommends apache2-utils
 
 For each kind of Apache, three servers run at the same time: the application alone, the same with ponyreload around it,
 and the application alone again. They are asked in turn, in rounds. Each round gives the ratio of the second to the

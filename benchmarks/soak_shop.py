@@ -31,7 +31,7 @@ PROBE = """
     import gc, json, threading
     from collections import Counter
     from ponyreload import PerGeneration, use_autoreload
-    from ponyreload.generations import Generation
+    from ponyreload.generations.generation import Generation
 
     routes = PerGeneration(dict)
     done = Counter()

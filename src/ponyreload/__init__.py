@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from ponyreload.autoreload import AutoreloadMiddleware, generation, use_autoreload
-from ponyreload.draining import superseded
 from ponyreload.errors import LoadError
-from ponyreload.hooks import on_reload, on_retire
-from ponyreload.keeping import keep
-from ponyreload.marking import star_mark
-from ponyreload.per_generation import PerGeneration
+from ponyreload.lifecycle.hooks import on_reload, on_retire
+from ponyreload.lifecycle.keeping import keep
+from ponyreload.lifecycle.per_generation import PerGeneration
+from ponyreload.lifecycle.superseded import superseded
+from ponyreload.options.marking import star_mark
 
 # In the order of `dir`.
 __all__ = [  # noqa: RUF022

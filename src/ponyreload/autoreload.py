@@ -8,16 +8,17 @@ import threading
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from ponyreload.adapters.platforms import detect, environment_of_process
-from ponyreload.generations import active, bind
-from ponyreload.middleware import place_of, resolve
-from ponyreload.options import Options
+from ponyreload.adapters.platforms import detect
+from ponyreload.generations.context import active, bind
+from ponyreload.interpreter.environment import environment_of_process
+from ponyreload.options.options import Options
 from ponyreload.reporting import logger, say, shown
+from ponyreload.wsgi.places import place_of, resolve
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-    from ponyreload.reloader import Reloader
+    from ponyreload.reloading.reloader import Reloader
 
 __all__ = ["AutoreloadMiddleware", "generation", "turn_on", "use_autoreload"]
 
@@ -172,14 +173,14 @@ def turn_on(caller: dict[str, Any], options: Options) -> Reloader | None:
         if _is_off:
             return None
         if _reloader is None:
-            from ponyreload.reloader import Reloader  # here: where nothing is to be done, nothing is imported
+            from ponyreload.reloading.reloader import Reloader  # here: where nothing is to be done, nothing is imported
 
             _reloader = Reloader()
             _reloader.install()
         running = active()
         bind(caller)
         if options.isolate and running is not None and running.number > 1:
-            from ponyreload.isolation import too_late  # here: as above
+            from ponyreload.imports.advice import too_late  # here: as above
 
             options = options.without(too_late(options.isolate))
         _reloader.add_entry(caller.get("__name__", ""), caller, options)

@@ -13,8 +13,8 @@ from ponyreload import (
     superseded,
     use_autoreload,
 )
-from ponyreload.marking import star_mark
-from ponyreload.pages import http
+from ponyreload.adapters.cherrypy.pages import http
+from ponyreload.options.marking import star_mark
 
 # In the order of `dir`.
 __all__ = [  # noqa: RUF022

@@ -6,23 +6,23 @@ import importlib
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from ponyreload.generations import Generation
-    from ponyreload.reloader import Reloader
+    from ponyreload.generations.generation import Generation
+    from ponyreload.reloading.reloader import Reloader
 
 __all__ = ["ADAPTERS", "LIBRARIES", "Adapter", "adapter_for"]
 
 # The module whose import shows that a server may be used -> the module that knows that server.
 ADAPTERS = {
     "cheroot.server": "ponyreload.adapters.cheroot",
-    "cherrypy": "ponyreload.adapters.cherrypy",
-    "flup.server.ajp": "ponyreload.adapters.flup",
-    "flup.server.ajp_fork": "ponyreload.adapters.flup",
-    "flup.server.cgi": "ponyreload.adapters.flup",
-    "flup.server.fcgi": "ponyreload.adapters.flup",
-    "flup.server.fcgi_fork": "ponyreload.adapters.flup",
-    "flup.server.fcgi_single": "ponyreload.adapters.flup",
-    "flup.server.scgi": "ponyreload.adapters.flup",
-    "flup.server.scgi_fork": "ponyreload.adapters.flup",
+    "cherrypy": "ponyreload.adapters.cherrypy.adapter",
+    "flup.server.ajp": "ponyreload.adapters.flup.adapter",
+    "flup.server.ajp_fork": "ponyreload.adapters.flup.adapter",
+    "flup.server.cgi": "ponyreload.adapters.flup.adapter",
+    "flup.server.fcgi": "ponyreload.adapters.flup.adapter",
+    "flup.server.fcgi_fork": "ponyreload.adapters.flup.adapter",
+    "flup.server.fcgi_single": "ponyreload.adapters.flup.adapter",
+    "flup.server.scgi": "ponyreload.adapters.flup.adapter",
+    "flup.server.scgi_fork": "ponyreload.adapters.flup.adapter",
     "gevent.socket": "ponyreload.adapters.binding",
     "socket": "ponyreload.adapters.binding",
     "uwsgi": "ponyreload.adapters.uwsgi",

@@ -14,9 +14,10 @@ from typing import Any, NamedTuple
 from ponyreload.adapters.servers import maker_of_this, shown_address
 from ponyreload.adapters.standins import is_loading
 from ponyreload.errors import PonyreloadError
-from ponyreload.generations import MARK, Generation
-from ponyreload.patches import Patches
-from ponyreload.reloader import Reloader
+from ponyreload.generations.context import MARK
+from ponyreload.generations.generation import Generation
+from ponyreload.interpreter.patches import Patches
+from ponyreload.reloading.reloader import Reloader
 from ponyreload.reporting import shown
 
 __all__ = ["ADAPTER", "AlreadyBoundError", "BindingAdapter"]

@@ -11,9 +11,9 @@ from weakref import WeakKeyDictionary, WeakSet, ref
 from cheroot.server import HTTPServer
 
 from ponyreload.adapters.servers import Offer, Servers, maker_of_this
-from ponyreload.generations import Generation
-from ponyreload.patches import Patches
-from ponyreload.reloader import Reloader
+from ponyreload.generations.generation import Generation
+from ponyreload.interpreter.patches import Patches
+from ponyreload.reloading.reloader import Reloader
 
 __all__ = ["ADAPTER", "CherootAdapter"]
 

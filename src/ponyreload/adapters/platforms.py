@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Mapping
 from types import ModuleType
 from typing import Any, NamedTuple
 
-__all__ = ["Platform", "detect", "environment_of_process"]
+__all__ = ["Platform", "detect"]
 
 ON = ("on", "1", "yes", "true")
 OFF = ("off", "0", "no", "false")
@@ -64,16 +63,6 @@ def detect(modules: Mapping[str, ModuleType], environment: Mapping[str, str]) ->
         unknown = f"PONYRELOAD={word} counts for nothing: it is neither {' or '.join(ON)}, nor {' or '.join(OFF)}"
         return found._replace(remarks=((logging.WARNING, unknown), *found.remarks))
     return found
-
-
-def environment_of_process() -> Mapping[str, str]:
-    """Return ``os.environ``, or what it stands for.
-
-    The SDK of Google App Engine gives each thread one of its own. On Python 3.13, a new thread finds it empty.
-    """
-    if os.environ or not os.supports_bytes_environ:
-        return os.environ
-    return {os.fsdecode(name): os.fsdecode(value) for name, value in os.environb.items()}
 
 
 def _mod_wsgi(modules: Mapping[str, ModuleType]) -> Platform | None:

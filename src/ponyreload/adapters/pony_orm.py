@@ -12,9 +12,9 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from ponyreload.generations import Generation
-from ponyreload.patches import Patches
-from ponyreload.reloader import Reloader
+from ponyreload.generations.generation import Generation
+from ponyreload.interpreter.patches import Patches
+from ponyreload.reloading.reloader import Reloader
 
 __all__ = ["ADAPTER", "PonyOrmAdapter"]
 

@@ -8,11 +8,14 @@ import threading
 from typing import Any, NamedTuple
 
 from ponyreload.errors import Abandoned
-from ponyreload.generations import Generation, bind, calling, calling_names, entered_generation, owner_of
-from ponyreload.loading import load_of_this_thread
-from ponyreload.middleware import Slot, place_of
-from ponyreload.reloader import Reloader
+from ponyreload.generations.context import bind, calling, calling_names, entered_generation
+from ponyreload.generations.generation import Generation
+from ponyreload.generations.owners import owner_of
+from ponyreload.loading.load import load_of_this_thread
+from ponyreload.reloading.reloader import Reloader
 from ponyreload.reporting import say
+from ponyreload.wsgi.places import place_of
+from ponyreload.wsgi.slots import Slot
 
 __all__ = ["Offer", "Servers", "maker_of_this", "shown_address"]
 

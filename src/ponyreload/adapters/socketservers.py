@@ -13,10 +13,10 @@ from weakref import WeakKeyDictionary
 
 from ponyreload.adapters.servers import Offer
 from ponyreload.adapters.standins import StandIns
-from ponyreload.generations import Generation
-from ponyreload.loading import load_of_this_thread
-from ponyreload.patches import Patches
-from ponyreload.reloader import Reloader
+from ponyreload.generations.generation import Generation
+from ponyreload.interpreter.patches import Patches
+from ponyreload.loading.load import load_of_this_thread
+from ponyreload.reloading.reloader import Reloader
 from ponyreload.reporting import say
 
 __all__ = ["ADAPTER", "SocketServersAdapter"]

@@ -9,11 +9,14 @@ from typing import Any
 from weakref import WeakKeyDictionary, WeakSet, WeakValueDictionary, ref
 
 from ponyreload.adapters.servers import OTHERS_SECONDS, Offer, Servers, maker_of_this
-from ponyreload.generations import MARK, Generation, entered_generation, owner_of
-from ponyreload.loading import Load, load_of_this_thread
-from ponyreload.middleware import Slot, place_of
-from ponyreload.reloader import Reloader
-from ponyreload.thread_frames import thread_frames
+from ponyreload.generations.context import MARK, entered_generation
+from ponyreload.generations.generation import Generation
+from ponyreload.generations.owners import owner_of
+from ponyreload.interpreter.frames import thread_frames
+from ponyreload.loading.load import Load, load_of_this_thread
+from ponyreload.reloading.reloader import Reloader
+from ponyreload.wsgi.places import place_of
+from ponyreload.wsgi.slots import Slot
 
 __all__ = ["StandIns", "is_loading"]
 

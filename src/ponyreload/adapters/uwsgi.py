@@ -11,10 +11,10 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-from ponyreload.generations import Generation
-from ponyreload.reloader import Reloader
+from ponyreload.generations.generation import Generation
+from ponyreload.imports.routed import RoutedModule
+from ponyreload.reloading.reloader import Reloader
 from ponyreload.reporting import say
-from ponyreload.routed import RoutedModule
 
 __all__ = ["ADAPTER", "UWSGIAdapter"]
 

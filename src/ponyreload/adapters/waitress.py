@@ -9,9 +9,9 @@ from typing import Any
 
 from ponyreload.adapters.servers import Offer
 from ponyreload.adapters.standins import StandIns
-from ponyreload.generations import Generation
-from ponyreload.patches import Patches
-from ponyreload.reloader import Reloader
+from ponyreload.generations.generation import Generation
+from ponyreload.interpreter.patches import Patches
+from ponyreload.reloading.reloader import Reloader
 
 __all__ = ["ADAPTER", "WaitressAdapter"]
 

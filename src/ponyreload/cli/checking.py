@@ -10,21 +10,22 @@ from types import ModuleType
 
 import click
 
-from ponyreload.adapters.platforms import detect, environment_of_process
+from ponyreload.adapters.platforms import detect
 from ponyreload.cli.ending import LONGEST_SECONDS, end_by_force
 from ponyreload.cli.first import load_first
 from ponyreload.cli.targets import Target
 from ponyreload.errors import LoadError
-from ponyreload.generations import Generation
-from ponyreload.isolation import homes_of
-from ponyreload.marking import is_project_file
-from ponyreload.modules import namespace_of
-from ponyreload.options import Options
-from ponyreload.reasons import why_system
-from ponyreload.reloader import Reloader
+from ponyreload.generations.generation import Generation
+from ponyreload.imports.advice import homes_of
+from ponyreload.imports.names import namespace_of
+from ponyreload.imports.reasons import why_system
+from ponyreload.imports.routed import RoutedModule
+from ponyreload.interpreter.environment import environment_of_process
+from ponyreload.options.marking import is_project_file
+from ponyreload.options.options import Options
+from ponyreload.reloading.reloader import Reloader
 from ponyreload.reporting import logger, shown
-from ponyreload.routed import RoutedModule
-from ponyreload.watcher import events_arrive
+from ponyreload.watching.watcher import events_arrive
 
 __all__ = ["check_project"]
 

@@ -22,9 +22,9 @@ from ponyreload.cli.serving import SERVERS, serve
 from ponyreload.cli.settings import Settings, find_settings
 from ponyreload.cli.targets import Target
 from ponyreload.cli.terminal import terminal_on
-from ponyreload.options import SCOPES, Options
-from ponyreload.polling import POLL_SECONDS
+from ponyreload.options.options import SCOPES, Options
 from ponyreload.reporting import say
+from ponyreload.watching.polling import POLL_SECONDS
 
 __all__ = ["run_command_line"]
 

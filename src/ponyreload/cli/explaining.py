@@ -15,14 +15,14 @@ from ponyreload.cli.first import Loaded, load_first
 from ponyreload.cli.importers import files_of_modules, importers_of
 from ponyreload.cli.targets import Target
 from ponyreload.errors import LoadError
-from ponyreload.isolation import is_isolated
-from ponyreload.marking import is_project_file, own_word
-from ponyreload.modules import MAIN, namespace_of
-from ponyreload.options import Options
-from ponyreload.reasons import why_system, why_user
-from ponyreload.reloader import Reloader
+from ponyreload.imports.isolation import is_isolated
+from ponyreload.imports.names import MAIN, namespace_of
+from ponyreload.imports.reasons import why_system, why_user
+from ponyreload.imports.sharing import find_affected
+from ponyreload.options.marking import is_project_file, own_word
+from ponyreload.options.options import Options
+from ponyreload.reloading.reloader import Reloader
 from ponyreload.reporting import logger, shown
-from ponyreload.sharing import find_affected
 
 __all__ = ["explain"]
 

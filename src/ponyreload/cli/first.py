@@ -11,16 +11,17 @@ from ponyreload.cli.error_page import error_page
 from ponyreload.cli.problems import TargetError
 from ponyreload.cli.targets import Target
 from ponyreload.errors import LoadError
-from ponyreload.generations import entered
-from ponyreload.journal import Failure, Listener, LoadRecord, own_seconds
-from ponyreload.options import Options
-from ponyreload.reporting import load_error, say
+from ponyreload.generations.context import entered
+from ponyreload.generations.failures import load_error
+from ponyreload.loading.journal import Failure, Listener, LoadRecord, own_seconds
+from ponyreload.options.options import Options
+from ponyreload.reporting import say
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
     from ponyreload.cli.terminal import Terminal
-    from ponyreload.reloader import Reloader
+    from ponyreload.reloading.reloader import Reloader
 
 __all__ = ["Loaded", "load_first"]
 

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from importlib.util import resolve_name
 from typing import NamedTuple
 
-from ponyreload.generations import Generation
-from ponyreload.modules import namespace_of
-from ponyreload.routed import RoutedModule
+from ponyreload.generations.generation import Generation
+from ponyreload.imports.names import namespace_of
+from ponyreload.imports.routed import RoutedModule
 
 __all__ = ["Importer", "files_of_modules", "importers_of"]
 

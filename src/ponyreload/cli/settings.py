@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 from ponyreload.cli.addresses import Address
 from ponyreload.cli.problems import UseError
 from ponyreload.cli.serving import SERVERS
-from ponyreload.options import Options
-from ponyreload.polling import POLL_SECONDS
+from ponyreload.options.options import Options
 from ponyreload.reporting import shown
+from ponyreload.watching.polling import POLL_SECONDS
 
 __all__ = ["Settings", "find_settings"]
 

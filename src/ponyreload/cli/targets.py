@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ponyreload.cli.problems import TargetError
-from ponyreload.generations import active
+from ponyreload.generations.context import active
 from ponyreload.reporting import shown
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from rich.text import Text
 from ponyreload.cli.addresses import Address
 from ponyreload.cli.spinner import Spinner
 from ponyreload.cli.tracebacks import printable, traceback_of
-from ponyreload.generations import Generation
-from ponyreload.journal import LoadRecord
-from ponyreload.loading import Load
+from ponyreload.generations.generation import Generation
+from ponyreload.loading.journal import LoadRecord
+from ponyreload.loading.load import Load
 from ponyreload.reporting import listed, logger
 
 __all__ = ["Terminal", "terminal_on"]

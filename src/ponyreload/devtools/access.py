@@ -7,20 +7,10 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-__all__ = ["PREFIX", "UNIX", "Access", "check_client", "check_host", "host_name"]
+from ponyreload.options.trusted import HOST, UNIX, Address, Network, host_name, parsed_address
 
-# Below the place where a server has the application.
-PREFIX = "/__ponyreload__/"
+__all__ = ["Access"]
 
-# What stands in `trusted_clients` for a client that comes through a unix socket, and so has no address.
-UNIX = "unix"
-
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-# A name or an address, and a port:  "localhost:8080", "[::1]"
-HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9_.-]+))(?::[0-9]{1,5})?")
-NAME = re.compile(r"\.?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 
 # Headers in which a proxy names its clients, each a list, and what it adds besides.
 NAMING = ("HTTP_X_FORWARDED_FOR", "HTTP_X_REAL_IP", "HTTP_X_CLIENT_IP", "HTTP_X_CLUSTER_CLIENT_IP")
@@ -48,7 +38,7 @@ class Access:
         if not all(map(self.admits_host, hosts)):
             return "the Host is no name of this machine; name it in trusted_hosts="
         client = environ.get("REMOTE_ADDR", "")
-        client = client if _address(client) else UNIX  # of waitress, it has "localhost"
+        client = client if parsed_address(client) else UNIX  # of waitress, it has "localhost"
         if not self._admits_client(client):
             return "the client's address is not loopback; name it in trusted_clients="
         if not self._trusts(client) and _is_proxied(environ):
@@ -60,71 +50,26 @@ class Access:
     def is_here(self, environ: Mapping[str, Any]) -> bool:
         """Tell whether the browser is on this machine, as far as an admitted request shows."""
         clients = [environ.get("REMOTE_ADDR") or "", *_forwarded(environ)]
-        return all(_is_loopback(_address(each)) for each in clients)
+        return all(_is_loopback(parsed_address(each)) for each in clients)
 
     def admits_host(self, host: str) -> bool:
         """Tell whether a Host header has a name of this machine:  "localhost:8080"."""
         name = host_name(host)
         if name is None:
             return False
-        if name == "localhost" or name.endswith(".localhost") or _is_loopback(_address(name)):
+        if name == "localhost" or name.endswith(".localhost") or _is_loopback(parsed_address(name)):
             return True
         return any(name == each or (each.startswith(".") and name.endswith(each)) for each in self._hosts)
 
     def _admits_client(self, client: str) -> bool:
-        return _is_loopback(_address(client)) or self._trusts(client)
+        return _is_loopback(parsed_address(client)) or self._trusts(client)
 
     def _trusts(self, client: str) -> bool:
         """Tell whether an address is one that the developer named."""
         if client == UNIX:
             return self._trusts_unix
-        address = _address(client)
+        address = parsed_address(client)
         return address is not None and any(address in network for network in self._networks)
-
-
-def host_name(host: str) -> str | None:
-    """Return the name in a Host header, in lower case; None for what is none."""
-    found = HOST.fullmatch(host)
-    return None if found is None else (found[1] or found[2]).lower().removesuffix(".")
-
-
-def check_client(value: Any) -> None:
-    """Check an address or network for `Access`.
-
-    Raises:
-        ValueError: It is none.
-    """
-    if value != UNIX and (not isinstance(value, str) or _network(value) is None):
-        raise ValueError(f"trusted_clients= takes addresses and networks such as '10.0.0.7' or '172.17.0.0/16', "
-                         f"and {UNIX!r}, not {value!r}")  # fmt: skip
-
-
-def check_host(value: Any) -> None:
-    """Check a name for `Access`.
-
-    Raises:
-        ValueError: It is none.
-    """
-    if not isinstance(value, str) or (NAME.fullmatch(value) is None and _address(value) is None):
-        raise ValueError(
-            f"trusted_hosts= takes names without a port such as 'shop.test' or '.shop.test', not {value!r}"
-        )
-
-
-def _network(value: str) -> Network | None:
-    try:
-        return ipaddress.ip_network(value)
-    except ValueError:
-        return None
-
-
-def _address(value: str) -> Address | None:
-    try:
-        address = ipaddress.ip_address(value)
-    except ValueError:
-        return None
-    # What a socket for both kinds shows of a client of the older kind:  "::ffff:127.0.0.1"
-    return getattr(address, "ipv4_mapped", None) or address
 
 
 def _is_loopback(address: Address | None) -> bool:

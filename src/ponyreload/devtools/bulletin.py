@@ -11,8 +11,8 @@ from collections.abc import Callable
 from importlib.resources import files
 from typing import Any
 
-from ponyreload.journal import Failure, LoadRecord
-from ponyreload.loading import Load
+from ponyreload.loading.journal import Failure, LoadRecord
+from ponyreload.loading.load import Load
 from ponyreload.reporting import shown
 
 __all__ = ["Bulletin", "now"]

@@ -9,13 +9,14 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from ponyreload.devtools.access import PREFIX, Access
+from ponyreload.devtools.access import Access
 from ponyreload.devtools.bulletin import Bulletin, now
 from ponyreload.devtools.events import EventServer
 from ponyreload.devtools.injection import Page
 from ponyreload.devtools.policy import Policies
 from ponyreload.devtools.routes import Answer, Routes
-from ponyreload.journal import Journal
+from ponyreload.loading.journal import Journal
+from ponyreload.wsgi.tools import PREFIX
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment

@@ -17,7 +17,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from ponyreload.devtools.bulletin import Bulletin
-from ponyreload.generations import made_for_process
+from ponyreload.generations.context import made_for_process
 
 __all__ = ["EventServer"]
 

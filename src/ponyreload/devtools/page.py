@@ -9,7 +9,7 @@ from ponyreload.devtools.routes import Answer, Routes
 from ponyreload.devtools.status import Status
 
 if TYPE_CHECKING:
-    from ponyreload.reloader import Reloader
+    from ponyreload.reloading.reloader import Reloader
 
 __all__ = ["add_status_page"]
 

@@ -6,7 +6,9 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ponyreload.devtools.access import PREFIX, Access, host_name
+from ponyreload.devtools.access import Access
+from ponyreload.options.trusted import host_name
+from ponyreload.wsgi.tools import PREFIX
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment

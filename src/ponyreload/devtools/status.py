@@ -9,19 +9,20 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from ponyreload.adapters.platforms import detect, environment_of_process
-from ponyreload.draining import OpenRequest, requests_of
-from ponyreload.generations import Generation
+from ponyreload.adapters.platforms import detect
+from ponyreload.generations.generation import Generation
+from ponyreload.holders.retention import GRACE_SECONDS
 from ponyreload.holders.roots import script_runs
-from ponyreload.journal import Failure, LoadRecord
-from ponyreload.reasons import Reason, system_modules, user_modules
+from ponyreload.imports.reasons import Reason, system_modules, user_modules
+from ponyreload.interpreter.environment import environment_of_process
+from ponyreload.loading.journal import Failure, LoadRecord
 from ponyreload.reporting import shown
-from ponyreload.retention import GRACE_SECONDS
+from ponyreload.wsgi.requests import OpenRequest, requests_of
 
 if TYPE_CHECKING:
     from ponyreload.errors import LoadError
-    from ponyreload.reloader import Reloader
-    from ponyreload.retention import Kept
+    from ponyreload.holders.retention import Kept
+    from ponyreload.reloading.reloader import Reloader
 
 __all__ = ["Status"]
 

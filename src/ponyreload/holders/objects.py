@@ -23,8 +23,9 @@ from types import (
 )
 from typing import Any
 
-from ponyreload import marking
-from ponyreload.generations import MARK, Generation
+from ponyreload.generations.context import MARK
+from ponyreload.generations.generation import Generation
+from ponyreload.options import marking
 from ponyreload.reporting import shown
 
 __all__ = [

@@ -13,10 +13,11 @@ from inspect import getattr_static
 from types import FrameType, ModuleType
 from typing import Any, NamedTuple
 
-from ponyreload import marking
-from ponyreload.generations import MARK, Generation
+from ponyreload.generations.context import MARK
+from ponyreload.generations.generation import Generation
 from ponyreload.holders.objects import described, key_of, locals_of, module_of_class, namespace_of_module, place
-from ponyreload.thread_frames import thread_frames
+from ponyreload.interpreter.frames import thread_frames
+from ponyreload.options import marking
 
 __all__ = [
     "Kind", "Root", "is_our_type", "our_modules", "passed_by", "root_of_ours", "roots_of_modules",

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from ponyreload.generations import Generation
+from ponyreload.generations.generation import Generation
 from ponyreload.holders.objects import key_of
 from ponyreload.holders.roots import roots_of_modules, roots_of_registries, roots_of_threads, script_runs
 from ponyreload.holders.walk import Walk

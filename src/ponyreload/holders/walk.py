@@ -12,7 +12,8 @@ from operator import gt, not_, sub
 from types import CellType
 from typing import Any, NamedTuple
 
-from ponyreload.generations import MARK, Generation
+from ponyreload.generations.context import MARK
+from ponyreload.generations.generation import Generation
 from ponyreload.holders.objects import key_of
 from ponyreload.holders.roots import Kind, Root, is_our_type, our_modules, passed_by, root_of_ours
 

@@ -22,7 +22,7 @@ from types import (
 )
 from typing import Any, NamedTuple
 
-from ponyreload.generations import Generation
+from ponyreload.generations.generation import Generation
 from ponyreload.holders.objects import (
     attribute_holding,
     belongs,

@@ -9,10 +9,11 @@ import threading
 from collections.abc import Callable, MutableMapping
 from typing import Any
 
-from ponyreload.generations import Generation, published
+from ponyreload.generations.context import published
+from ponyreload.generations.generation import Generation
+from ponyreload.interpreter.patches import Patches
 from ponyreload.ownership.makers import Belongings, maker
 from ponyreload.ownership.shared import is_shared
-from ponyreload.patches import Patches
 from ponyreload.reporting import say
 
 __all__ = ["Executors"]

@@ -13,13 +13,16 @@ from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from ponyreload.generations import Generation, entered, is_for_process
-from ponyreload.keeping import is_kept
+from ponyreload.generations.context import entered, is_for_process
+from ponyreload.generations.failures import load_error
+from ponyreload.generations.generation import Generation
+from ponyreload.generations.owners import owner_of_call
+from ponyreload.interpreter.patches import Patches
+from ponyreload.lifecycle.keeping import is_kept
 from ponyreload.ownership.leftovers import is_of_server
-from ponyreload.ownership.makers import Maker, maker, maker_of, owner_of_call, rows
+from ponyreload.ownership.makers import Maker, maker, maker_of, rows
 from ponyreload.ownership.shared import is_shared
-from ponyreload.patches import Patches
-from ponyreload.reporting import load_error, say
+from ponyreload.reporting import say
 
 __all__ = ["Exit", "Exits", "registered", "run_finalizers"]
 

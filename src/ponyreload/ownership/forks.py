@@ -9,9 +9,11 @@ import traceback
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from ponyreload.generations import Generation, entered, is_for_process
-from ponyreload.ownership.makers import Belongings, Maker, maker, maker_of, owner_of_call
-from ponyreload.patches import Patches
+from ponyreload.generations.context import entered, is_for_process
+from ponyreload.generations.generation import Generation
+from ponyreload.generations.owners import owner_of_call
+from ponyreload.interpreter.patches import Patches
+from ponyreload.ownership.makers import Belongings, Maker, maker, maker_of
 
 __all__ = ["Forks"]
 

@@ -11,11 +11,12 @@ from types import FrameType
 from typing import Any, NamedTuple
 
 from ponyreload.adapters import ADAPTERS
-from ponyreload.generations import MARK, Generation
+from ponyreload.generations.context import MARK
+from ponyreload.generations.generation import Generation
+from ponyreload.interpreter.frames import thread_frames
 from ponyreload.ownership.makers import Belongings
 from ponyreload.ownership.shared import is_shared
 from ponyreload.reporting import say, shown
-from ponyreload.thread_frames import thread_frames
 
 __all__ = ["Leftovers", "is_of_server", "runs_server"]
 

@@ -6,7 +6,8 @@ import logging
 from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
 
-from ponyreload.generations import Generation, published
+from ponyreload.generations.context import published
+from ponyreload.generations.generation import Generation
 from ponyreload.ownership.makers import Maker, rows
 
 __all__ = ["ATTRIBUTES", "Levels"]

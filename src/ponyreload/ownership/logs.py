@@ -10,12 +10,14 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from typing import Any
 
-from ponyreload.generations import Generation, entered, published
-from ponyreload.modules import MAIN
+from ponyreload.generations.context import entered, published
+from ponyreload.generations.generation import Generation
+from ponyreload.generations.owners import owner_of_call, owner_of_class
+from ponyreload.imports.names import MAIN
+from ponyreload.interpreter.patches import Patches
 from ponyreload.ownership.levels import ATTRIBUTES, Levels
-from ponyreload.ownership.makers import maker, owner_of_call, owner_of_class
+from ponyreload.ownership.makers import maker
 from ponyreload.ownership.views import THROUGH, View
-from ponyreload.patches import Patches
 from ponyreload.reporting import say
 
 __all__ = ["Logs"]

@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
-import functools
 import sys
 import threading
 import weakref
 from collections.abc import Callable
-from types import BuiltinMethodType, FunctionType, MethodType
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from ponyreload.generations import MARK, Generation, bind, generation_of, is_for_process
-from ponyreload.marking import is_named_by
+from ponyreload.generations.context import MARK, bind, generation_of, is_for_process
+from ponyreload.generations.generation import Generation
+from ponyreload.generations.owners import names_of_call
+from ponyreload.options.marking import is_named_by
 
-__all__ = [
-    "Belongings",
-    "Maker",
-    "is_made_by",
-    "maker",
-    "maker_of",
-    "names_of_call",
-    "owner_of_call",
-    "owner_of_class",
-    "rows",
-]
+__all__ = ["Belongings", "Maker", "maker", "maker_of", "rows"]
 
 K = TypeVar("K")
 T = TypeVar("T")
-
-# A function that wraps one that wraps one …; a longer chain is a ring.
-MOST_WRAPPED = 20
 
 
 class Maker(NamedTuple):
@@ -79,75 +66,6 @@ def maker_of(call: Any) -> Maker | None:
 def _maker(names: dict[str, Any]) -> Maker:
     bind(names)
     return Maker(generation_of(names) or names[MARK], str(names.get("__name__")))
-
-
-def owner_of_call(thing: Any) -> Generation | None:
-    """Return the generation whose code runs when *thing* is called, or None."""
-    return _owner_in(names_of_call(thing))
-
-
-def owner_of_class(kind: type) -> Generation | None:
-    """Return the generation whose code the methods of a class are, or those that it inherits; or None."""
-    return _owner_in(_names_of_class(kind))
-
-
-def names_of_call(thing: Any) -> dict[str, Any] | None:
-    """Return the globals of the user code that runs when *thing* is called, or None if that is other code.
-
-    Those of a user function or method, also in a `functools.partial` or wrapped by a library's decorator, and of a user
-    class or an instance of one.
-    """
-    for _ in range(MOST_WRAPPED):
-        kind = type(thing)
-        if issubclass(kind, functools.partial):
-            thing = thing.func
-        elif issubclass(kind, MethodType):
-            return _names_of_function(thing.__func__) or _names_of_class(_class_of(thing.__self__))
-        elif issubclass(kind, FunctionType):
-            names = _names_of_function(thing)
-            if names is not None or "__wrapped__" not in vars(thing):
-                return names
-            thing = vars(thing)["__wrapped__"]
-        elif issubclass(kind, BuiltinMethodType):
-            return _names_of_class(_class_of(thing.__self__))
-        else:
-            return _names_of_class(_class_of(thing))
-    return None
-
-
-def is_made_by(kind: Any, generation: Generation) -> bool:
-    """Tell whether a class, or what else has a name, is of a module of *generation*; also one without methods."""
-    if isinstance(kind, type) and owner_of_class(kind) is generation:
-        return True
-    found: Any = generation.modules.get(getattr(kind, "__module__", None) or "")
-    for name in str(getattr(kind, "__qualname__", "")).split("."):
-        found = getattr(found, "__dict__", {}).get(name)
-    return found is not None and found is kind
-
-
-def _names_of_class(kind: type) -> dict[str, Any] | None:
-    for each in kind.__mro__:
-        for value in list(vars(each).values()):
-            function = getattr(value, "__func__", None) if isinstance(value, classmethod | staticmethod) else value
-            # One that user code has put into a library's class does not make that class its own.
-            if type(function) is FunctionType and function.__globals__.get("__name__") == each.__module__:
-                names = _names_of_function(function)
-                if names is not None:
-                    return names
-    return None
-
-
-def _names_of_function(function: Any) -> dict[str, Any] | None:
-    names = getattr(function, "__globals__", None)
-    return names if type(names) is dict and MARK in names else None
-
-
-def _owner_in(names: dict[str, Any] | None) -> Generation | None:
-    return None if names is None else names[MARK]
-
-
-def _class_of(thing: Any) -> type:
-    return thing if isinstance(thing, type) else type(thing)
 
 
 def rows(table: weakref.WeakKeyDictionary[K, T]) -> list[tuple[K, T]]:

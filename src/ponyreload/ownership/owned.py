@@ -10,8 +10,9 @@ import traceback
 from collections.abc import Callable, MutableMapping
 from typing import Any
 
-from ponyreload.generations import Generation, published
-from ponyreload.mainthread import MainThread
+from ponyreload.generations.context import published
+from ponyreload.generations.generation import Generation
+from ponyreload.interpreter.mainthread import MainThread
 from ponyreload.ownership.executors import Executors
 from ponyreload.ownership.exits import Exits, run_finalizers
 from ponyreload.ownership.forks import Forks

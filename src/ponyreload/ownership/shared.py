@@ -9,9 +9,9 @@ from collections.abc import Collection
 from types import ModuleType
 from typing import Any
 
-from ponyreload.keeping import kept_objects
-from ponyreload.ownership.makers import owner_of_class
-from ponyreload.routed import RoutedModule
+from ponyreload.generations.owners import owner_of_class
+from ponyreload.imports.routed import RoutedModule
+from ponyreload.lifecycle.keeping import kept_objects
 
 __all__ = ["is_shared"]
 

@@ -8,10 +8,12 @@ import threading
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
-from ponyreload.generations import Generation, entered_generation, is_for_process
-from ponyreload.mainthread import MainThread
-from ponyreload.ownership.makers import Maker, maker, maker_of, owner_of_call
-from ponyreload.patches import Patches
+from ponyreload.generations.context import entered_generation, is_for_process
+from ponyreload.generations.generation import Generation
+from ponyreload.generations.owners import owner_of_call
+from ponyreload.interpreter.mainthread import MainThread
+from ponyreload.interpreter.patches import Patches
+from ponyreload.ownership.makers import Maker, maker, maker_of
 
 __all__ = ["Signals"]
 

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from ponyreload.generations import Generation
-from ponyreload.ownership.makers import owner_of_call
+from ponyreload.generations.generation import Generation
+from ponyreload.generations.owners import owner_of_call
 
 __all__ = ["Singles"]
 

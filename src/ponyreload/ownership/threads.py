@@ -12,9 +12,8 @@ from types import FunctionType, MethodType
 from typing import Any
 from weakref import WeakSet
 
-from ponyreload.generations import (
+from ponyreload.generations.context import (
     MARK,
-    Generation,
     bind,
     calling,
     calling_names,
@@ -22,9 +21,11 @@ from ponyreload.generations import (
     generation_of,
     is_for_process,
 )
+from ponyreload.generations.generation import Generation
+from ponyreload.generations.owners import names_of_call
+from ponyreload.interpreter.patches import Patches
 from ponyreload.ownership.leftovers import Leftovers, runs_server
-from ponyreload.ownership.makers import Belongings, Maker, names_of_call
-from ponyreload.patches import Patches
+from ponyreload.ownership.makers import Belongings, Maker
 
 __all__ = ["Threads"]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ponyreload.generations import Generation, calling, entered_generation, published
+from ponyreload.generations.context import calling, entered_generation, published
+from ponyreload.generations.generation import Generation
 from ponyreload.ownership.makers import Maker, maker
 
 __all__ = ["View"]

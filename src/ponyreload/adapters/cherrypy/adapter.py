@@ -1,0 +1,53 @@
+"""CherryPy: its process-wide objects get contents of their own for each generation.
+
+`cherrypy.tree`, `cherrypy.engine`, `cherrypy.config`, `cherrypy.server` and `cherrypy.tools` stay the objects that
+they are, for those who imported them by name; their class is replaced by a subclass that looks up the active
+generation's contents.
+"""
+
+from __future__ import annotations
+
+from ponyreload.adapters.cherrypy.listeners import LISTENERS
+from ponyreload.adapters.cherrypy.mounts import MOUNTS
+from ponyreload.adapters.cherrypy.sessions import SESSIONS
+from ponyreload.adapters.cherrypy.settings import SETTINGS
+from ponyreload.adapters.cherrypy.tools import TOOLS
+from ponyreload.generations.generation import Generation
+from ponyreload.reloading.reloader import Reloader
+
+__all__ = ["ADAPTER", "CherryPyAdapter"]
+
+
+class CherryPyAdapter:
+    """Replaces the classes of CherryPy's process-wide objects while autoreload is on."""
+
+    def install(self, reloader: Reloader) -> None:
+        self._reloader = reloader
+        MOUNTS.install()
+        TOOLS.install()
+        SETTINGS.install()
+        SESSIONS.install()
+        LISTENERS.install(reloader)
+
+    def uninstall(self) -> None:
+        LISTENERS.uninstall()
+        SESSIONS.uninstall()
+        SETTINGS.uninstall()
+        TOOLS.uninstall()
+        MOUNTS.uninstall()
+
+    def before_publish(self, generation: Generation) -> None:
+        """Start what the generation subscribed to the bus, and apply its settings."""
+        first = self._reloader.living[0]
+        if first.number == 1:
+            TOOLS.claim(first)
+            LISTENERS.claim(first)
+        LISTENERS.before_publish(generation)
+        SETTINGS.before_publish(generation)
+
+    def retire(self, generation: Generation) -> None:
+        """Stop what the generation subscribed to the bus, and forget its applications."""
+        LISTENERS.retire(generation)
+
+
+ADAPTER = CherryPyAdapter()

@@ -1,0 +1,304 @@
+"""Listeners: `cherrypy.engine`, the bus, on which each generation has listeners and plugins of its own."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import cherrypy
+from cherrypy._cplogging import LogManager
+from cherrypy.process.plugins import Autoreloader, Daemonizer, DropPrivileges, PIDFile, SignalHandler, ThreadManager
+from cherrypy.process.servers import ServerAdapter
+from cherrypy.process.wspbus import Bus
+
+from ponyreload.adapters.cherrypy.owners import owner_of_given
+from ponyreload.adapters.cherrypy.servers import hand_over
+from ponyreload.generations.contents import Contents
+from ponyreload.generations.context import calling, entered_generation, published
+from ponyreload.generations.generation import Generation
+from ponyreload.generations.owners import owner_of
+from ponyreload.loading.load import Load, load_of_this_thread
+from ponyreload.reloading.reloader import Reloader
+from ponyreload.reporting import say
+
+__all__ = ["LISTENERS", "Listeners"]
+
+# channel -> callback -> priority:  "start" -> {<bound method Monitor.start>: 70}
+Table = dict[str, dict[Callable[..., Any], int]]
+
+# Bus, or what CherryPy has in its place on Windows.
+EngineBus: Any = type(cherrypy.engine)
+# Told to every generation that lives, not only to the one that serves: its plugins run.
+TOLD_TO_ALL = ("stop", "exit", "graceful", "stop_thread")
+# What belongs to the process, whoever subscribes it: what only a start of the process may do …
+DONE_ONCE = (Daemonizer, DropPrivileges, PIDFile, ServerAdapter)
+# … and what there is one of.
+ONE_OF_A_KIND = (Autoreloader, Bus, SignalHandler, ThreadManager)
+# A load that is done while the bus is starting waits for that so long, so that its own listeners are started too.
+START_SECONDS = 10.0
+
+
+class Listeners:
+    """Routes `cherrypy.engine` to the listeners of the active generation, and has loads leave the bus as it is."""
+
+    def install(self, reloader: Reloader) -> None:
+        self.reloader = reloader
+        self.own: Contents[Table] = Contents(dict)
+        self.plugins: Contents[dict[str, Any]] = Contents(dict)
+        # The server's threads that a generation was told of:  140187 -> 3, as CherryPy numbers them
+        self.threads: Contents[dict[int, int]] = Contents(dict)
+        # Generations whose "start" listeners were called here, and not by the bus.
+        self._started: weakref.WeakSet[Generation] = weakref.WeakSet()
+        # The servers that a load brings, until it comes to `engine.start`.
+        self.brought: weakref.WeakKeyDictionary[Load, list[Any]] = weakref.WeakKeyDictionary()
+        # Whether the first script has come to `engine.block`.
+        self.blocks = False
+        self.autoreloader_was_on = cherrypy.engine.autoreload.start in cherrypy.engine.listeners["start"]
+        cherrypy.engine.autoreload.unsubscribe()
+        if cherrypy.engine.autoreload.thread is not None:
+            cherrypy.engine.autoreload.stop()
+        self._must_say_so = True
+        cherrypy.engine.__class__ = RoutedBus
+        cherrypy.engine.signal_handler.subscribe = _subscribe_signals
+        # Above 65, the Daemonizer, which forks: no thread lives through that.
+        cherrypy.engine.subscribe("start", self._start, priority=71)
+        # Not by `RoutedBus.exit`: CherryPy's signal handlers are methods that were bound before.
+        cherrypy.engine.subscribe("exit", self._exit, priority=100)
+
+    def uninstall(self) -> None:
+        cherrypy.engine.__class__ = EngineBus
+        cherrypy.engine.unsubscribe("start", self._start)
+        cherrypy.engine.unsubscribe("exit", self._exit)
+        del cherrypy.engine.signal_handler.subscribe
+        if self.autoreloader_was_on:
+            cherrypy.engine.autoreload.subscribe()
+        serving = published()
+        for name, plugin in self.plugins.of(serving).items():
+            setattr(cherrypy.engine, name, plugin)
+        for channel, callbacks in self.own.of(serving).items():
+            for callback, priority in callbacks.items():
+                cherrypy.engine.subscribe(channel, callback, priority)
+
+    def _start(self) -> None:
+        if self.autoreloader_was_on and self._must_say_so:
+            self._must_say_so = False
+            say("CherryPy's own Autoreloader, which restarts the process, is off while ponyreload is on")
+        self.reloader.start()
+
+    def _exit(self) -> None:
+        if self.blocks:
+            # `block` waits for all threads before it returns; so they have to be told now.
+            self.reloader.end()
+
+    def claim(self, first: Generation) -> None:
+        """Give generation 1 what its code had subscribed before autoreload was turned on."""
+        engine = cherrypy.engine
+        for channel, callbacks in list(engine.listeners.items()):
+            mine = {each for each in callbacks if not _is_of_process(each) and owner_of(each) is first}
+            for callback in mine:
+                self.own.of(first).setdefault(channel, {})[callback] = engine._priorities[channel, callback]
+            if mine:
+                # Another set, not a smaller one: another thread may be publishing.
+                engine.listeners[channel] = callbacks - mine
+        for name, plugin in list(vars(engine).items()):
+            if owner_of(plugin) is first:
+                self.plugins.of(first)[name] = plugin
+                object.__delattr__(engine, name)
+
+    def before_publish(self, generation: Generation) -> None:
+        """Start what the generation subscribed, if the bus runs."""
+        engine = cherrypy.engine
+        deadline = time.monotonic() + START_SECONDS
+        while engine.state == engine.states.STARTING and time.monotonic() < deadline:
+            time.sleep(0.01)  # the bus tells nobody when it has started
+        if engine.state == engine.states.STARTED:
+            self._started.add(generation)
+            _bus_of(self.own.of(generation)).publish("start")
+
+    def retire(self, generation: Generation) -> None:
+        """Stop and unsubscribe what the generation subscribed."""
+        table = self.own.of(generation)
+        if generation in self._started or generation.number == 1:
+            bus = _bus_of(table)
+            calls = [("stop_thread", number) for number in self.threads.of(generation).values()]
+            for call in [*calls, ("stop",), ("exit",)]:
+                try:
+                    bus.publish(*call)
+                except Exception as error:
+                    say(f"CherryPy listeners of generation {generation.number} failed: {error}", logging.ERROR)
+        _forget_loggers(table)
+        table.clear()
+        # CherryPy's checker looks at each application as if it served it, and leaves the last one there.
+        checked = vars(cherrypy._Serving.request).get("app")
+        if checked is not None and owner_of(checked.root) is generation:
+            cherrypy._Serving.request.app = None
+
+    def told(self, channel: str, *args: Any) -> list[dict[Callable[..., Any], int]]:
+        """Return the listeners of generations that are told of something on *channel*."""
+        generation = entered_generation() or published()
+        generations: Iterable[Generation]
+        if channel in TOLD_TO_ALL:
+            generations = self.reloader.living
+        else:
+            generations = () if generation is None else (generation,)
+        if channel == "start_thread" and generation is not None:
+            self.threads.of(generation)[threading.get_ident()] = args[0]
+        elif channel == "stop_thread":
+            generations = [each for each in generations if args[0] in self.threads.of(each).values()]
+        return [found for each in generations if (found := self.own.of(each).get(channel))]
+
+    def greet_thread(self) -> None:
+        """Tell the active generation of the server's thread that calls, if it came before the generation did."""
+        generation = entered_generation()
+        callbacks = None if generation is None else self.own.of(generation).get("start_thread")
+        thread = threading.get_ident()
+        number = cherrypy.engine.thread_manager.threads.get(thread)
+        if callbacks and number is not None and thread not in self.threads.of(generation):
+            self.threads.of(generation)[thread] = number
+            _bus_of({"start_thread": callbacks}).publish("start_thread", number)
+
+    def hand_over(self, load: Load) -> None:
+        """Fill the slots of the servers that run with the applications of those that a load subscribed."""
+        for server in self.brought.pop(load, ()):
+            httpserver = server.httpserver
+            if httpserver is None and hasattr(server, "httpserver_from_self"):
+                httpserver, _ = server.httpserver_from_self()
+            hand_over(httpserver, load.generation)
+
+
+class RoutedBus(EngineBus):  # type: ignore[misc]
+    """`cherrypy.engine`: listeners of user modules belong to their generation; a load neither starts nor ends it."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        owner = None if name in vars(self) else owner_of(value)
+        if owner is None:
+            super().__setattr__(name, value)
+        else:
+            LISTENERS.plugins.of(owner)[name] = value
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return LISTENERS.plugins.get()[name]
+        except KeyError:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}") from None
+
+    def subscribe(self, channel: str, callback: Any = None, priority: int | None = None) -> Any:
+        if callback is None:
+            return functools.partial(self.subscribe, channel, priority=priority)
+        carrier, load = getattr(callback, "__self__", None), load_of_this_thread()
+        if isinstance(carrier, Autoreloader):
+            return None
+        if isinstance(carrier, DONE_ONCE) and load is not None:
+            if channel == "start" and isinstance(carrier, ServerAdapter):
+                LISTENERS.brought.setdefault(load, []).append(carrier)
+            return None
+        owner = None if _is_of_process(callback) else owner_of_given(callback)
+        if isinstance(carrier, LogManager) and carrier.appid is not None:
+            owner = entered_generation() or calling()  # the log of an application, which this generation is making
+        if owner is None:
+            super().subscribe(channel, callback, priority)
+        else:
+            self.listeners.setdefault(channel, set())
+            priority = getattr(callback, "priority", 50) if priority is None else priority
+            LISTENERS.own.of(owner).setdefault(channel, {})[callback] = priority
+        return None
+
+    def unsubscribe(self, channel: str, callback: Any) -> None:
+        carrier, load = getattr(callback, "__self__", None), load_of_this_thread()
+        if isinstance(carrier, DONE_ONCE) and load is not None:
+            brought = LISTENERS.brought.get(load, [])
+            if carrier in brought:
+                brought.remove(carrier)
+            return
+        owner = None if _is_of_process(callback) else owner_of_given(callback)
+        if owner is not None:
+            LISTENERS.own.of(owner).get(channel, {}).pop(callback, None)
+        super().unsubscribe(channel, callback)
+
+    def publish(self, channel: str, *args: Any, **kwargs: Any) -> Any:
+        own = LISTENERS.told(channel, *args)
+        if own:
+            merged = {each: self._priorities[channel, each] for each in tuple(self.listeners.get(channel, ()))}
+            for callbacks in own:
+                merged.update(callbacks)
+            result = _bus_of({channel: merged}).publish(channel, *args, **kwargs)
+        else:
+            result = super().publish(channel, *args, **kwargs)
+        if channel == "acquire_thread":
+            LISTENERS.greet_thread()
+        return result
+
+    def start(self) -> None:
+        load = load_of_this_thread()
+        if load is None:
+            super().start()
+            return
+        LISTENERS.hand_over(load)
+        if not LISTENERS.blocks:
+            # The first script goes on to a loop of its own, unless it just has not come to `block` yet. Two loops
+            # must not run beside each other.
+            load.park()
+            if not LISTENERS.blocks:
+                raise SystemExit
+
+    def block(self, interval: float = 0.1) -> None:
+        load = load_of_this_thread()
+        if load is not None:
+            load.park()
+            return
+        LISTENERS.blocks = True
+        try:
+            super().block(interval)
+        finally:
+            if threading.current_thread() is threading.main_thread():
+                LISTENERS.reloader.end()
+
+    def stop(self) -> None:
+        if load_of_this_thread() is None:
+            super().stop()
+
+    def exit(self) -> None:
+        if load_of_this_thread() is None:
+            super().exit()
+
+    def restart(self) -> None:
+        if load_of_this_thread() is None:
+            super().restart()
+
+
+def _is_of_process(callback: Any) -> bool:
+    return isinstance(getattr(callback, "__self__", None), DONE_ONCE + ONE_OF_A_KIND)
+
+
+def _forget_loggers(table: Table) -> None:
+    """Have Python forget the loggers of a generation's applications, which it would keep for ever."""
+    for callback in table.get("graceful", ()):
+        carrier = getattr(callback, "__self__", None)
+        if isinstance(carrier, LogManager):
+            for log in (carrier.error_log, carrier.access_log):
+                logging.Logger.manager.loggerDict.pop(log.name, None)
+
+
+def _subscribe_signals() -> None:
+    """Set CherryPy's signal handlers; a load has them already, unless its own code added to them."""
+    plugin = cherrypy.engine.signal_handler
+    if load_of_this_thread() is None or any(map(owner_of, plugin.handlers.values())):
+        type(plugin).subscribe(plugin)
+
+
+def _bus_of(listeners: Table) -> Any:
+    """Return a bus that has just these listeners, and logs where CherryPy's does."""
+    bus = Bus()
+    bus.log = cherrypy.engine.log
+    for channel, callbacks in listeners.items():
+        for callback, priority in list(callbacks.items()):
+            bus.subscribe(channel, callback, priority)
+    return bus
+
+
+LISTENERS = Listeners()

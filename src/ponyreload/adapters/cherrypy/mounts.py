@@ -1,0 +1,68 @@
+"""Mounts: `cherrypy.tree`, on which each generation has applications of its own, besides those of system modules."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cherrypy
+from cherrypy._cptree import Tree
+
+from ponyreload.generations.contents import Contents
+from ponyreload.generations.context import calling, entered_generation, published
+from ponyreload.generations.owners import owner_of
+
+__all__ = ["MOUNTS", "Mounts"]
+
+
+class Mounts:
+    """Routes `cherrypy.tree.apps` to the active generation's."""
+
+    def install(self) -> None:
+        # Mount point -> application:  "/shop" -> <cherrypy.Application>
+        first: dict[str, Any] = cherrypy.tree.__dict__.pop("apps")
+        self.own = Contents(self.shared, first)
+        # What there was before autoreload, and may be of generation 1; what system modules have mounted since.
+        self._early = dict(first)
+        self._of_process: dict[str, Any] = {}
+        cherrypy.tree.__class__ = RoutedTree
+
+    def uninstall(self) -> None:
+        cherrypy.tree.__class__ = Tree
+        cherrypy.tree.apps = self.own.of(published())
+
+    def note(self, path: str) -> None:
+        """Note that an application has been mounted: by a system module, if no user code is running here."""
+        if entered_generation() is None and calling() is None:
+            self._of_process[path] = self.own.get()[path]
+
+    def shared(self) -> dict[str, Any]:
+        """Return what is there for every generation."""
+        # Whose code is whose is known once generation 1 has been adopted.
+        self._early = {path: app for path, app in self._early.items() if owner_of(app) is None}
+        return {**self._early, **self._of_process}
+
+
+class RoutedTree(Tree):  # type: ignore[misc]
+    """`cherrypy.tree`: the mounts are those of the active generation."""
+
+    @property
+    def apps(self) -> dict[str, Any]:
+        return MOUNTS.own.get()
+
+    @apps.setter
+    def apps(self, apps: dict[str, Any]) -> None:
+        own = MOUNTS.own.get()
+        own.clear()
+        own.update(apps)
+
+    def mount(self, root: Any, script_name: str = "", config: Any = None) -> Any:
+        app = super().mount(root, script_name, config)
+        MOUNTS.note(app.script_name)
+        return app
+
+    def graft(self, wsgi_callable: Any, script_name: str = "") -> None:
+        super().graft(wsgi_callable, script_name)
+        MOUNTS.note(script_name.rstrip("/"))
+
+
+MOUNTS = Mounts()

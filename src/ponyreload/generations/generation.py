@@ -1,0 +1,139 @@
+"""Generations: sets of user modules that are loaded, served and retired together."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, MutableMapping
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ponyreload.code.sources import Source
+from ponyreload.errors import Abandoned
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+
+    from ponyreload.loading.load import Load
+
+__all__ = ["Generation", "Run"]
+
+T = TypeVar("T")
+
+
+class Run:
+    """One execution of a module's code.
+
+    Attributes:
+        name: Of the module.
+        thread: Of the thread that runs it, as `threading.get_ident` tells it.
+        began, ended: On the monotonic clock; it has not ended while *ended* is None.
+    """
+
+    __slots__ = ("began", "ended", "name", "thread")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.thread = threading.get_ident()
+        self.ended: float | None = None
+        self.began = time.monotonic()
+
+
+class Generation:
+    """One version of the application: its modules, and what they registered.
+
+    Attributes:
+        number: 1 for the modules that Python itself imported, then counting up.
+        modules: The real modules that are complete:  "shop.cart" -> <module>
+        running: Those whose code is being run, None before it begins; their own thread alone may see them:
+            "shop.api" -> <module>
+        files: Where the code of its modules is from:  "shop.cart" -> "/site/shop/cart.py"
+        sources: The versions of the files that this generation runs:  "/site/shop/cart.py" -> Source
+        runs: Executions of its modules' code, in the order in which they began.
+        turn_at: When its load left the interpreter to other threads last, on the monotonic clock.
+        missing: Paths, without suffix, of modules that it looked for in vain.
+        unmarked: Names among `modules` that turned out to be no user modules.
+        apps: What fills each slot:  ("middleware", 0) -> <WSGI callable>
+        hooks: What it registered, by kind, in that order:  "on_reload" -> [<function>]
+        contents: What each `Contents` holds for it.
+        leases: One entry for each request that holds it. `append` and `pop` alone change it: each is atomic.
+        is_asked: Whether a request came since the updater last took note of that.
+        load: The attempt that made it; None for generation 1.
+        for_main_thread: Calls that its code made and only the main thread may carry out.
+        event_loop: The asyncio loop that its loading thread was given.
+        shared: Names of the modules that it took over from the generation before, with ``scope="affected"``.
+        imports: What each module has imported or looked up, where that is recorded:  "shop.api" -> {"shop", "os"}
+        importers: The same the other way round, when it has been worked out:  "shop" -> {"shop.api"}
+        bound: Names of the modules that have something registered with this generation; they cannot be taken over.
+        shares: Whether another generation may have some of its modules too.
+    """
+
+    def __init__(self, number: int, contents: MutableMapping[Any, Any] | None = None) -> None:
+        self.number = number
+        self.modules: dict[str, ModuleType] = {}
+        self.running: dict[str, ModuleType | None] = {}
+        self.files: dict[str, str] = {}
+        self.sources: dict[str, Source] = {}
+        self.runs: list[Run] = []
+        self.turn_at = time.monotonic()
+        self.missing: set[str] = set()
+        self.unmarked: set[str] = set()
+        self.apps: dict[object, Any] = {}
+        self.middlewares_made = 0
+        self.hooks: dict[str, list[Callable[[], object]]] = {}
+        self.contents: MutableMapping[Any, Any] = {} if contents is None else contents
+        self.leases: list[None] = []
+        self.is_asked = False
+        self.load: Load | None = None
+        self.for_main_thread: list[Callable[[], object]] = []
+        self.event_loop: AbstractEventLoop | None = None
+        self.shared: frozenset[str] = frozenset()
+        self.imports: dict[str, set[str]] | None = None
+        self.importers: dict[str, set[str]] | None = None
+        self.bound: set[str] = set()
+        self.shares = False
+        self.published = False
+        # When that was, on the monotonic clock.
+        self.published_at = 0.0
+        # Whether somebody sees to its retirement. Guarded by the lock of `Living`.
+        self.retires = False
+        self.has_called_hooks = False  # those of `on_retire`
+        self.abandoned = False
+        # The first one, if its modules could not be run: what it serves is the error.
+        self.is_broken = False
+        # Set when a newer one serves, this one was given up, or the process ends: what runs long is to end.
+        self.superseded = threading.Event()
+        # When that was, on the monotonic clock, and whether the requests that last have been named since.
+        self.superseded_at = 0.0
+        self.is_told = False
+        # Set when the last lease of a superseded generation has ended, or the process ends: parked scripts go on.
+        self.retired = threading.Event()
+        # What a module is run under, until it is complete:  "shop.cart" -> its import lock
+        self.import_locks: dict[str, Any] = {}
+
+    def __repr__(self) -> str:
+        return f"<generation {self.number}>"
+
+    def own_sources(self) -> dict[str, Source]:
+        """Return the versions of those files that it has read itself, and not taken over."""
+        if not self.shared:
+            return self.sources.copy()
+        own = [self.files[name] for name in self.files.keys() - self.shared]
+        return {file: self.sources[file] for file in own if file in self.sources}
+
+    def close_event_loop(self) -> None:
+        """Close the event loop that the loading thread was given, unless somebody runs it."""
+        if self.event_loop is not None and not self.event_loop.is_running():
+            self.event_loop.close()
+
+    def forget_other_threads(self) -> None:
+        """Give up the imports of other threads: in a forked process they are not here to end them."""
+        mine = {name: lock for name, lock in self.import_locks.items() if lock.owner == threading.get_ident()}
+        self.import_locks = mine
+        self.running = {name: module for name, module in self.running.items() if name in mine}
+
+    def check(self) -> None:
+        """Raise, if this generation will never be served: in its own load to end that, elsewhere an ImportError."""
+        if self.abandoned:
+            in_load = self.load is not None and self.load.thread is threading.current_thread()
+            raise (Abandoned if in_load else ImportError)(f"generation {self.number} was given up")

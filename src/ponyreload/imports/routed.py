@@ -1,0 +1,108 @@
+"""Routed modules: what stands in `sys.modules` for a user module, and passes on to the active generation's own."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any, Protocol
+
+from ponyreload.generations.context import active, calling_names, note_imports
+from ponyreload.generations.generation import Generation
+
+__all__ = ["RoutedModule", "name_of"]
+
+# What the import system itself writes on a module.
+WRITTEN_BY_IMPORT = frozenset(
+    ("__cached__", "__file__", "__loader__", "__name__", "__package__", "__path__", "__spec__"),
+)
+# Looking at these never loads a module: `inspect.getmodule`, `warnings` and the like walk through all of
+# `sys.modules` touching them. `__spec__` is not among them: the import system touches it to see whether a module
+# is there, and so must find it loaded.
+DESCRIPTIVE = WRITTEN_BY_IMPORT - {"__spec__"} | {
+    *("__annotations__", "__builtins__", "__class__", "__doc__", "__warningregistry__", "__wrapped__")
+}
+
+
+class Modules(Protocol):
+    """Where a routed module finds the real ones."""
+
+    def load(self, generation: Generation, name: str) -> Any:
+        """Return the generation's module *name*; run its code first if that has not been done."""
+
+    def look(self, generation: Generation, name: str) -> Any:
+        """Return the generation's module *name* if it is there, else None."""
+
+
+class RoutedModule(ModuleType):
+    """Stands in `sys.modules` for a user module.
+
+    Attribute access goes to the module of the active generation, which is loaded if that has not been done.
+    Its own namespace holds only the descriptive attributes of the version that it was made for.
+    """
+
+    __slots__ = ("_modules", "_name")
+
+    def __init__(self, name: str, modules: Modules, like: Any = None) -> None:
+        super().__init__(name)
+        _set_name(self, name)
+        _set_modules(self, modules)
+        theirs = getattr(like, "__dict__", {})
+        _own(self).update((key, theirs[key]) for key in WRITTEN_BY_IMPORT & theirs.keys())
+
+    def __getattribute__(self, attribute: str) -> Any:
+        generation = active()
+        if generation is None:
+            return super().__getattribute__(attribute)
+        name, modules = name_of(self), _modules_of(self)
+        if attribute in DESCRIPTIVE:
+            module = modules.look(generation, name)
+            return super().__getattribute__(attribute) if module is None else getattr(module, attribute)
+        if generation.imports is not None:
+            note_imports((name,), calling_names())
+        try:
+            module = modules.load(generation, name)
+        except ModuleNotFoundError as error:
+            if error.name != name:
+                raise
+            # To whoever holds an object of an older generation, the attribute is gone, not broken.
+            raise AttributeError(f"module {name!r} is not part of generation {generation.number}") from error
+        return getattr(module, attribute)
+
+    def __setattr__(self, attribute: str, value: Any) -> None:
+        generation = active()
+        target = None if generation is None else _written(self, generation, attribute)
+        if generation is None or target is None:
+            super().__setattr__(attribute, value)
+            return
+        if type(value) is RoutedModule:
+            # The import system binds a submodule to its parent; user code is to find the real one there.
+            value = _modules_of(value).look(generation, name_of(value)) or value
+        setattr(target, attribute, value)
+
+    def __delattr__(self, attribute: str) -> None:
+        generation = active()
+        target = None if generation is None else _written(self, generation, attribute)
+        if target is None:
+            super().__delattr__(attribute)
+        else:
+            delattr(target, attribute)
+
+    def __dir__(self) -> list[str]:
+        generation = active()
+        return list(super().__dir__()) if generation is None else dir(_modules_of(self).load(generation, name_of(self)))
+
+    def __repr__(self) -> str:
+        return f"<routed module {name_of(self)!r}>"
+
+
+# Ways past `__getattribute__`, to what a routed module has for itself.
+_own: Any = vars(ModuleType)["__dict__"].__get__
+name_of: Any = vars(RoutedModule)["_name"].__get__
+_set_name: Any = vars(RoutedModule)["_name"].__set__
+_modules_of: Any = vars(RoutedModule)["_modules"].__get__
+_set_modules: Any = vars(RoutedModule)["_modules"].__set__
+
+
+def _written(routed: RoutedModule, generation: Generation, attribute: str) -> Any:
+    """Return the module that an attribute is written to; None for the routed module itself."""
+    name, modules = name_of(routed), _modules_of(routed)
+    return modules.look(generation, name) if attribute in WRITTEN_BY_IMPORT else modules.load(generation, name)

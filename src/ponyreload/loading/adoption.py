@@ -1,0 +1,71 @@
+"""Adoption: the user modules that Python itself has imported become generation 1, as they are."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterable
+from types import ModuleType
+
+from ponyreload.generations.context import MARK
+from ponyreload.generations.generation import Generation
+from ponyreload.imports.advice import tell_of_known, tell_of_mixed
+from ponyreload.imports.modules import Modules, plain_reload
+from ponyreload.imports.names import MAIN, has_source, namespace_of
+from ponyreload.imports.routed import RoutedModule
+from ponyreload.options import marking
+
+__all__ = ["adopt"]
+
+GIVEN_TO_SCRIPT = ("__file__", "__spec__", "__package__", "__loader__", "__cached__", "__builtins__", "__doc__")
+
+
+def adopt(modules: Modules, generation: Generation) -> list[str]:
+    """Make the marked modules that Python itself has imported part of *generation*, as they are.
+
+    Returns the names of those that are new. Modules whose code is still running are found by a later call.
+    """
+    new = []
+    with modules.lock:
+        for name, standing in list(sys.modules.items()):
+            if type(standing) is RoutedModule or standing is None:
+                continue
+            namespace = namespace_of(name, standing)
+            # A module that stands under a second name is adopted under its own.
+            if marking.is_user(name, namespace, modules.is_included) and namespace.get("__name__") == name:
+                if not has_source(name, namespace):
+                    continue
+                if name == MAIN:
+                    modules.given_to_script = {key: namespace[key] for key in GIVEN_TO_SCRIPT if key in namespace}
+                namespace[MARK] = generation
+                generation.modules[name] = standing
+                new.append(name)
+        for name in new:
+            routed = sys.modules[name] = RoutedModule(name, modules, generation.modules[name])
+            modules.route(name, routed)
+            namespace = namespace_of(name, generation.modules[name])
+            for key in [key for key, value in namespace.items() if value is plain_reload]:
+                namespace[key] = importlib.reload  # the routing's, which knows it
+        _reroute_holders(modules, generation, new)
+        for name, standing in generation.modules.items():
+            modules.settle(generation, namespace_of(name, standing))
+    tell_of_known(generation.modules.copy(), modules.is_included)
+    tell_of_mixed(generation.number, modules.routed)
+    return new
+
+
+def _reroute_holders(modules: Modules, generation: Generation, names: Iterable[str]) -> None:
+    """Give the project's system modules, and packages that are system modules, routed modules for real ones.
+
+    They were imported before the routing began, and would go on with generation 1 for ever.
+    """
+    real_to_routed = {id(generation.modules[name]): modules.routed[name] for name in names}
+    parents = {name.rpartition(".")[0] for name in names}
+    for name, module in list(sys.modules.items()):
+        if type(module) is RoutedModule or not isinstance(module, ModuleType):
+            continue
+        namespace = vars(module)
+        if name in parents or marking.is_project_file(namespace.get("__file__")):
+            for key, value in list(namespace.items()):
+                if id(value) in real_to_routed:
+                    namespace[key] = real_to_routed[id(value)]

@@ -1,0 +1,103 @@
+"""Things: a list of the process to which a load adds objects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import FunctionType, ModuleType
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from ponyreload.generations.generation import Generation
+from ponyreload.ownership.makers import rows
+
+__all__ = ["Things"]
+
+
+class Things:
+    """A list of objects, each told from others by its identity.
+
+    Args:
+        module: Where it is.
+        name: What it is called there; another object may stand there at any time.
+        is_of: Tells whether an entry is code of a generation.
+    """
+
+    def __init__(self, module: ModuleType, name: str, is_of: Callable[[Any, Generation], bool]) -> None:
+        self._module = module
+        self._name = name
+        self._is_of = is_of
+        self._before: list[Any] = []
+        # What had been imported before the load.
+        self._modules: set[str] = set()
+        # What a published generation has added:  <generation 3> -> [<Finder>]
+        self._added: WeakKeyDictionary[Generation, list[Any]] = WeakKeyDictionary()
+
+    def begin(self, modules: set[str]) -> None:
+        """Note what is there, and what has been imported."""
+        self._before, self._modules = list(self.get()), modules
+
+    def keep(self, generation: Generation) -> None:
+        """Note what the load has added."""
+        self._added[generation] = self.added(generation)
+        self._before = []
+
+    def restore(self, generation: Generation) -> None:
+        """Have what was there before; and what libraries have added since."""
+        entries, gone = self.get(), self.added(generation)
+        before, self._before = self._before, []
+        wanted = _with_before(others(entries, gone), before, self.is_replaced)
+        if list(map(id, entries)) != list(map(id, wanted)):
+            self.put(wanted)
+
+    def retire(self, generation: Generation) -> None:
+        """Take away what *generation* has added."""
+        entries = self.get()
+        gone = [each for each in entries if self._is_of(each, generation)]
+        gone += self.superseded(self._added.pop(generation, []), generation)
+        if gone:
+            self._before = others(self._before, gone)  # a load that is busy is not to bring it back
+            self.put(others(entries, gone))
+
+    def added(self, generation: Generation) -> list[Any]:
+        """Return what code of *generation* has added since the load began; not what a library did that it imported."""
+        new = others(self.get(), self._before)
+        return [each for each in new if self._is_of(each, generation) or _module_of(each) in self._modules]
+
+    def is_replaced(self, entry: Any, new: list[Any]) -> bool:  # noqa: ARG002
+        """Tell whether a library has put another one in the place of an entry."""
+        return False
+
+    def superseded(self, added: list[Any], generation: Generation) -> list[Any]:
+        """Return which of the library's objects that *generation* has added are not needed any more.
+
+        A newer one that found its like may not have added its own. So these are for which it did.
+        """
+        kinds = {type(each) for other, more in rows(self._added) if other.number > generation.number for each in more}
+        return [each for each in added if type(each) in kinds]
+
+    def get(self) -> list[Any]:
+        """Return the list."""
+        return getattr(self._module, self._name)  # type: ignore[no-any-return]
+
+    def put(self, entries: list[Any]) -> None:
+        """Have these in the list, which stays the same one: Python's own C code holds it, and what is in it."""
+        self.get()[:] = entries
+
+
+def _with_before(entries: list[Any], before: list[Any], is_replaced: Callable[[Any, list[Any]], bool]) -> list[Any]:
+    """Return *before*, with what is new among *entries* in front of it or behind it, where that is now."""
+    known = set(map(id, before))
+    place = next((place for place, each in enumerate(entries) if id(each) in known), len(entries))
+    front, back = others(entries[:place], before), others(entries[place:], before)
+    return [*front, *(each for each in before if not is_replaced(each, [*front, *back])), *back]
+
+
+def others(entries: list[Any], known: list[Any]) -> list[Any]:
+    ids = set(map(id, known))
+    return [each for each in entries if id(each) not in ids]
+
+
+def _module_of(entry: Any) -> str | None:
+    """Return the name of the module that has made an object, or its class."""
+    module = getattr(entry if isinstance(entry, type | FunctionType) else type(entry), "__module__", None)
+    return module if isinstance(module, str) else None

@@ -1,0 +1,126 @@
+"""The middleware: each WSGI request runs on one generation, from its first line to the last byte of its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextvars import copy_context
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from ponyreload.generations.context import enter, entered_generation
+from ponyreload.generations.generation import Generation
+from ponyreload.wsgi.bodies import LeasedBody, SizedBody, is_file
+from ponyreload.wsgi.places import at
+from ponyreload.wsgi.tools import PREFIX
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+    from ponyreload.reloading.reloader import Reloader
+
+__all__ = ["Slot"]
+
+
+class Slot:
+    """One WSGI application as a server holds it; each generation fills it with its own object.
+
+    Args:
+        reloader: Gives the leases.
+        key: What tells this slot from others, the same in each generation.
+        name: How messages call it.
+        shared_app: Serves each generation that does not fill the slot, if there is one.
+        place: Where a generation has the application that does not fill the slot, as an import string.
+        make: Makes the application of a generation, in its load.
+    """
+
+    def __init__(
+        self,
+        reloader: Reloader,
+        key: object,
+        name: str,
+        shared_app: WSGIApplication | None = None,
+        place: str | None = None,
+        make: Callable[[], WSGIApplication] | None = None,
+    ) -> None:
+        self._reloader = reloader
+        self.key = key
+        self._name = name
+        self._shared_app = shared_app
+        self._place = place
+        self._make = make
+        # Whether a server calls it itself, and not a framework within a request.
+        self._is_outermost = False
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        held = entered_generation()
+        if held is not None:
+            return self._app(held)(environ, start_response)
+        self._is_outermost = True
+        page = None
+        if self._reloader.has_devtools:
+            if environ.get("PATH_INFO", "").startswith(PREFIX):
+                self._reloader.start()
+                return self._reloader.devtools().routes(environ, start_response)
+            # A browser says so when its user visits a page; it says nothing to a host that is not this machine.
+            kind = environ.get("HTTP_SEC_FETCH_DEST")
+            if kind == "document" or (kind is None and "text/html" in environ.get("HTTP_ACCEPT", "")):
+                # First: what that brings in is no news to the page that is asked for now.
+                self._reloader.catch_up()
+                page = self._reloader.devtools().page(environ, start_response)
+                if page is not None:
+                    start_response = page.start_response
+        started = monotonic()  # for `draining`, which finds it here
+        generation = self._reloader.lease()
+        # What the application leaves in context variables goes with its request; the server's thread would keep it.
+        context = copy_context()
+        context.run(enter, generation)
+        try:
+            app: WSGIApplication = generation.apps.get(self.key) or self._app(generation)
+            body = context.run(app, environ, start_response)
+            if page is not None:
+                body = page.around(body, is_file(body, environ))
+        except BaseException:
+            self._reloader.release(generation)
+            raise
+        # The server may treat these in its own way, so they stay as they are; no code of the application is to run.
+        if type(body) in (list, tuple) or is_file(body, environ):
+            self._reloader.release(generation)
+            return body
+        kind = SizedBody if hasattr(type(body), "__len__") else LeasedBody
+        return kind(body, generation, self._reloader, environ, started, context)
+
+    @property
+    def name(self) -> str:
+        """How messages call it."""
+        return self._name
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether one application serves all generations."""
+        return self._shared_app is not None
+
+    def fill(self, generation: Generation) -> None:
+        """Make the application of *generation*, which is active, if that is how this slot is filled."""
+        if self._make is not None:
+            generation.apps[self.key] = self._make()
+
+    def check(self, generation: Generation) -> None:
+        """Fill this slot from its place, if it has one and *generation* left it empty.
+
+        Raises:
+            LookupError: A server holds this slot, and it is still empty.
+        """
+        if self._place is not None and self.key not in generation.apps:
+            app = at(self._place, generation)
+            if callable(app):
+                generation.apps[self.key] = app
+        if self._is_outermost:
+            self._app(generation)
+
+    def _app(self, generation: Generation) -> WSGIApplication:
+        app = generation.apps.get(self.key, self._shared_app)
+        if app is None:
+            what = "no application" if self._place is None else f"no application {self._place}"
+            message = f"generation {generation.number} makes {what} for {self._name}, which a server holds"
+            raise LookupError(f"{message}; make one there again, or restart the process")
+        return app  # type: ignore[no-any-return]
