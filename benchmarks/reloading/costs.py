@@ -141,7 +141,7 @@ if generation() <= 1:
     before = memory()
     held = []
     for _ in range(GENERATIONS):
-        held.append(reloader.lease())
+        held.append(reloader.lease({}).generation)
         reloader.reload()
     after = memory()
     names = [name for name in held[-1].modules if ".m" in name]

@@ -18,6 +18,8 @@ from ponyreload.wsgi.places import place_of, resolve
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
+    from ponyreload.devtools.devtools import Devtools
+    from ponyreload.reloading.application import Application
     from ponyreload.reloading.reloader import Reloader
 
 __all__ = ["AutoreloadMiddleware", "generation", "turn_on", "use_autoreload"]
@@ -175,7 +177,7 @@ def turn_on(caller: dict[str, Any], options: Options) -> Reloader | None:
         if _reloader is None:
             from ponyreload.reloading.reloader import Reloader  # here: where nothing is to be done, nothing is imported
 
-            _reloader = Reloader()
+            _reloader = Reloader(_make_tools)
             _reloader.install()
         running = active()
         bind(caller)
@@ -185,3 +187,9 @@ def turn_on(caller: dict[str, Any], options: Options) -> Reloader | None:
             options = options.without(too_late(options.isolate))
         _reloader.add_entry(caller.get("__name__", ""), caller, options)
         return _reloader
+
+
+def _make_tools(application: Application) -> Devtools:
+    from ponyreload.devtools.devtools import Devtools  # here: the start need not wait for all of that
+
+    return Devtools(application)

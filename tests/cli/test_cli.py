@@ -378,7 +378,7 @@ def test_check_finds_an_application_that_does_not_load(project):
 
 def test_check_finds_folders_in_which_events_do_not_arrive(project, tmp_path):
     site = project(SITE)
-    deaf = "import ponyreload.watching.watcher\nponyreload.watcher.events_arrive = lambda folder: False\n"
+    deaf = "import ponyreload.watching.watcher\nponyreload.watching.watcher.events_arrive = lambda folder: False\n"
     (tmp_path / "sitecustomize.py").write_text(deaf)
     path = os.pathsep.join((str(tmp_path), site.environment()["PYTHONPATH"]))
     done = run(site, "check", "app", PYTHONPATH=path)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from ponyreload.generations.context import is_on, publish
+from ponyreload.generations.lease import Lease
 from ponyreload.generations.living import Living
 
 PATIENCE = 10.0
@@ -22,15 +24,15 @@ def living() -> Iterator[Living]:
     is_on.clear()
 
 
-class Leases(list):
+class Leases(set):
     """Those of a generation, with something that happens before one is entered, or after that."""
 
     def __init__(self, before: Callable[[], object] = int, after: Callable[[], object] = int) -> None:
         self._happens = iter([before, after])
 
-    def append(self, lease: None) -> None:
+    def add(self, lease: Lease) -> None:
         next(self._happens, int)()
-        super().append(lease)
+        super().add(lease)
         next(self._happens, int)()
 
 
@@ -38,8 +40,9 @@ class Leases(list):
 def test_a_lease_is_of_the_generation_that_serves_when_it_is_given(living, moment):
     first, second = living.serving, living.begin()
     first.leases = Leases(**{moment: lambda: living.supersede(second)})
-    assert living.lease() is second
-    assert (first.leases, second.leases) == ([], [None])
+    lease = living.lease({})
+    assert lease.generation is second
+    assert (first.leases, second.leases) == (set(), {lease})
     assert living.idle() == [first]
 
 
@@ -64,18 +67,18 @@ def test_who_waits_for_a_generation_to_be_idle_hears_of_the_lease_that_came_too_
         assert is_held.wait(PATIENCE)
 
     first.leases = Leases(after=supersede)
-    living.lease()
+    living.lease({})
     waits.join(PATIENCE)
     assert not waits.is_alive()
 
 
 def test_a_superseded_generation_is_idle_when_its_last_lease_ends(living):
-    first, second = living.lease(), living.begin()
-    assert living.lease() is first
+    first, second = living.serving, living.begin()
+    leases = [living.lease({}) for _ in range(2)]
     assert living.supersede(second) is first
     found = [living.idle()]
-    for _ in range(2):
-        living.release(first)
+    for lease in leases:
+        living.release(lease)
         found.append(living.idle())
     assert found == [[], [], [first]]
 
@@ -97,12 +100,12 @@ def test_one_alone_may_retire_a_generation(living):
 
 
 def test_the_collector_may_end_a_lease_while_its_thread_has_the_lock(living):
-    first = living.lease()
+    lease = living.lease({})
     living.supersede(living.begin())
 
     def collect() -> None:
         with living.lock:
-            living.release(first)
+            living.release(lease)
 
     thread = threading.Thread(target=collect, daemon=True)
     thread.start()
@@ -111,12 +114,12 @@ def test_the_collector_may_end_a_lease_while_its_thread_has_the_lock(living):
 
 
 def test_held_are_superseded_generations_with_requests_until_that_is_told(living):
-    first, second = living.lease(), living.begin()
+    first, second = living.lease({}).generation, living.begin()
     found = [living.held()]
     living.supersede(second)
-    living.lease()
+    living.lease({})
     found.append(living.held())
-    first.is_told = True
+    first.has_named_requests = True
     found.append(living.held())
     assert found == [[], [first], []]
 
@@ -127,3 +130,22 @@ def test_generations_are_numbered_as_they_serve(living):
     living.remove(given_up)
     living.supersede(loaded)
     assert living.begin().number == 3
+
+
+def test_a_lease_knows_its_request(living):
+    environ = {"REQUEST_METHOD": "POST", "SCRIPT_NAME": "/shop", "PATH_INFO": "/cart"}
+    before = time.monotonic()
+    lease = living.lease(environ)
+    assert (lease.generation, lease.environ, lease.line) == (living.serving, environ, "POST /shop/cart")
+    assert before <= lease.started <= time.monotonic()
+
+
+def test_a_forked_process_has_the_leases_of_the_thread_that_forked_alone(living):
+    mine, others = living.lease({}), []
+    thread = threading.Thread(target=lambda: others.append(living.lease({})))
+    thread.start()
+    thread.join(PATIENCE)
+    assert living.serving.leases == {mine, *others}
+    with living.lock:
+        living.begin_in_child()
+    assert living.serving.leases == {mine}

@@ -80,8 +80,7 @@ def test_an_object_that_the_new_generation_does_not_ask_for_is_closed_when_the_o
         site(),
         """
     body = start(app.application)
-    from ponyreload.wsgi.bodies import LeasedBody
-    lease = app.reloader.lease()  # a request that lasts
+    lease = app.reloader.lease({})  # a request that lasts
     project.edit("shop.py", TEXT.replace("pool = keep", "pool = lib.Pool() #"))
     app.reloader.wait(1, 10)
     told = {"during": list(lib.lines)}

@@ -35,7 +35,7 @@ HEAD = """
         def error_is_over(self, number):
             self.append(f"the error is over, {number} serves")
     notes = Notes()
-    journal = app.reloader.journal
+    journal = app.reloader.application.journal
     journal.listen(notes)
     app.reloader.start()
     def records(count):
@@ -65,11 +65,11 @@ def test_a_load_is_recorded_with_what_changed_and_when_it_began(project):
 
 def test_who_has_waited_for_a_load_finds_it_recorded(project):
     told = project(FILES).drive(f"""{HEAD}
-    found, plain = [], app.reloader.note
+    found, plain = [], app.reloader.application.note
     def note(error):
         found.append(len(journal.records()))
         plain(error)
-    app.reloader.note = note
+    app.reloader.application.note = note
     app.reloader.reload()
     project.edit("shop.py", "from ponyreload import *\\nX = PRICE")
     until(lambda: app.reloader.error)
@@ -151,7 +151,7 @@ def test_a_script_has_the_time_until_its_server_and_until_its_error(project):
                     def load_ended(self, record):
                         pass
                 def facts(reloader):
-                    records = reloader.journal.records()
+                    records = reloader.application.journal.records()
                     return json.dumps([
                         [each.number, list(each.modules), sum(each.modules.values()) <= each.seconds,
                          [run.ended is not None for run in ran]]
@@ -164,7 +164,7 @@ def test_a_script_has_the_time_until_its_server_and_until_its_error(project):
                 import watch
                 reloader = use_autoreload()
                 if generation() == 1:
-                    reloader.journal.listen(watch.Listener())
+                    reloader.application.journal.listen(watch.Listener())
 
                 def application(environ, start_response):
                     start_response("200 OK", [])

@@ -134,9 +134,7 @@ def test_a_half_typed_save_that_is_mended_at_once_shows_no_error(project):
     told = project(FILES).drive("""
         import app
         request(app.application)
-        tried = []
-        load = app.reloader._updater._load
-        app.reloader._updater._load = lambda changed, hooks: (tried.append(hooks), load(changed, hooks))[1]
+        tried = begun_loads(app.reloader)
         for number in range(2, 12):
             tried.clear()
             project.edit("shop/cart.py", "from ponyreload import *\\nPRICE = = 1\\n")
@@ -181,7 +179,7 @@ def test_a_load_that_never_ends_does_not_stop_a_later_save(project):
 def test_a_load_that_runs_long_says_so_and_where_it_is(project):
     told = project(FILES).drive("""
         import app, ponyreload.reloading.updating
-        ponyreload.reloading.updating.LONG_LOAD_SECONDS = 0.2
+        ponyreload.reloading.attempts.LONG_LOAD_SECONDS = 0.2
         request(app.application)
         project.edit("gate.py", "import threading\\ngate = threading.Event()\\n")
         project.edit("shop/cart.py", "from ponyreload import *\\nimport gate\\ngate.gate.wait(20)\\nPRICE = 2\\n")
@@ -271,7 +269,7 @@ def test_waiting_ends_when_the_reloader_is_stopped(project):
         import app
         reloader = app.reloader
         waits = in_thread(lambda: reloader.wait(1))
-        until(lambda: reloader._updater.is_started)
+        until(lambda: reloader.updater.is_started)
         reloader.stop()
         texts = []
         for wait in (waits, lambda: reloader.wait(1)):
@@ -304,13 +302,14 @@ def test_a_file_that_is_mended_between_its_compilation_and_its_run_is_served(pro
     gate = "import threading\nentered, go = threading.Event(), threading.Event()\n"
     told = project({**FILES, "gate.py": gate}).drive("""
         import app, gate
-        updater = app.reloader._updater
+        updater, lookout = app.reloader.updater, app.reloader.application.lookout
         updater.is_started = True  # it is stepped by hand, so that no event comes that this test does not send
-        updater._watch = lambda: None
-        load = updater._load
+        lookout.watch = lambda folders, seconds: False
+        compile = app.reloader.application.files.compile
 
-        def mend_first(changed, hooks):
-            updater._load = load
+        def mend_first(*given):
+            broken = compile(*given)
+            app.reloader.application.files.compile = compile
             project.edit("shop/cart.py", '''
                 from ponyreload import *
                 import gate
@@ -319,17 +318,17 @@ def test_a_file_that_is_mended_between_its_compilation_and_its_run_is_served(pro
                 PRICE = 2
             ''')
             in_thread(tell_of_it)
-            return load(changed, hooks)
+            return broken
 
         def tell_of_it():
             gate.entered.wait(10)  # the load has read the mended file
-            updater.look()
-            until(lambda: updater._lookout.at is None)  # and the look at it has found nothing newer
+            lookout.touch(0)
+            until(lambda: lookout.at is None)  # and the look at it has found nothing newer
             gate.go.set()
 
-        updater._load = mend_first
+        app.reloader.application.files.compile = mend_first
         project.edit("shop/cart.py", "from ponyreload import *\\nPRICE = = 2\\n")
-        updater.look()
+        lookout.touch(0)
         updater.attend()
         tell(answer=request(app.application), error=str(app.reloader.error))
     """)

@@ -60,7 +60,7 @@ DRIVE = """
     import app, system
     from ponyreload.ownership import threads
     reloader = app.reloader
-    leftovers = reloader._owned._threads._leftovers
+    leftovers = reloader.application.owned._threads._leftovers
 
     def retired():
         until(lambda: len(reloader.living) == 1)
@@ -490,14 +490,14 @@ def test_a_forked_process_has_sound_locks_and_none_of_the_threads(drive):
         for _ in range(20):
             pid = os.fork()
             if pid == 0:
-                threads = reloader._owned._threads
+                threads = reloader.application.owned._threads
                 counts = [len(threads._own.of(each)) for each in reloader.living]
                 is_free = Belongings.lock.acquire(timeout=5)
                 os._exit(0 if counts == [0] and is_free else 1)
             statuses.append(os.waitpid(pid, 0)[1])
         ends.set()
         holds()
-        tell(statuses=statuses, threads=len(reloader._owned._threads._own.of(reloader.serving)))
+        tell(statuses=statuses, threads=len(reloader.application.owned._threads._own.of(reloader.serving)))
     """, after="""
         def poll():
             superseded(20)

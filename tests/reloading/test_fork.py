@@ -22,7 +22,7 @@ def test_a_child_that_ends_leaves_the_parents_watching_alone(project):
     told = project(FILES).drive("""
         import app, subprocess
         request(app.application)
-        until(lambda: app.reloader._updater._lookout.at is None)  # it watches
+        until(lambda: app.reloader.application.lookout.at is None)  # it watches
         if os.fork() == 0:
             sys.exit(0)  # with all exit functions
         os.wait()
@@ -38,7 +38,7 @@ def test_a_child_that_serves_follows_the_files_too(project):
         import app, ponyreload.watching.polling
         ponyreload.watching.polling.POLL_SECONDS = 0.05
         body = start(app.application)  # so that autoreload runs
-        until(lambda: app.reloader._updater._lookout.at is None)
+        until(lambda: app.reloader.application.lookout.at is None)
         read, write = os.pipe()
         if os.fork() == 0:
             try:
@@ -108,8 +108,8 @@ GATED = {
     """,
 }
 FORK_IN_A_LOAD = """
-    import app, gate, ponyreload.reloading.updating
-    ponyreload.reloading.updating.FORK_SECONDS = {seconds}
+    import app, gate, ponyreload.reloading.forking
+    ponyreload.reloading.forking.FORK_SECONDS = {seconds}
     request(app.application)
     project.replace("shop.py", "X = 1", "X = 2")
     gate.begun.wait(10)
@@ -128,11 +128,11 @@ FORK_IN_A_LOAD = """
 
 def test_a_fork_waits_for_the_load_that_is_busy(project):
     then = """
-    plain = ponyreload.reloading.updating.Updater.finish_load
-    def finish_load(updater):
+    plain = ponyreload.reloading.forking.Forking.finish_load
+    def finish_load(forking):
         gate.open.set()
-        plain(updater)
-    ponyreload.reloading.updating.Updater.finish_load = finish_load
+        plain(forking)
+    ponyreload.reloading.forking.Forking.finish_load = finish_load
     """
     told = project(GATED).drive(FORK_IN_A_LOAD.format(seconds=10, then=then))
     assert (told["child"], told["parent"], told["error"]) == ("2", "2", "None")

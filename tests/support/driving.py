@@ -19,7 +19,7 @@ from ponyreload.generations import generation as generations
 from projects import Project
 
 __all__ = [
-    "Path", "finish", "gc", "in_thread", "living_generations", "os", "ponyreload", "project", "request", "start",
+    "Path", "begun_loads", "finish", "gc", "in_thread", "living_generations", "os", "ponyreload", "project", "request", "start",
     "sys", "tell", "threading", "time", "until", "weakref",
 ]  # fmt: skip
 
@@ -94,6 +94,24 @@ def in_thread(function: Callable[[], object]) -> Callable[[], Any]:
         return value
 
     return result
+
+
+def begun_loads(reloader: Any) -> list[Any]:
+    """A list to which each load is added as it begins: its generation's number."""
+    begun: list[Any] = []
+
+    class Listener:
+        def load_began(self, load: Any) -> None:
+            begun.append(load.generation.number)
+
+        def load_ended(self, record: object) -> None:
+            pass
+
+        def error_is_over(self, number: int) -> None:
+            pass
+
+    reloader.application.journal.listen(Listener())
+    return begun
 
 
 def living_generations() -> list[int]:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 import ponyreload.autoreload
-import ponyreload.reloading.updating
+import ponyreload.reloading.pacing
 from driving import finish, start, until
 from oracle import Oracle
 
@@ -99,7 +99,7 @@ class Loader(RuleBasedStateMachine):
 
         self.reloader = app.reloader
         self.application = app.application
-        self.reloader._updater.is_started = True  # it is stepped by hand
+        self.reloader.updater.is_started = True  # it is stepped by hand
         self.answer = self.expected()[1]
         self.requests: list[tuple[Any, str, Any]] = []
 
@@ -186,9 +186,9 @@ class Loader(RuleBasedStateMachine):
     # -- what must hold ----------------------------------------------------------------------------------------
 
     def step(self) -> None:
-        self.reloader._updater.look()
-        while self.reloader._updater.is_called():
-            self.reloader._updater.attend()
+        self.reloader.application.lookout.touch(0)
+        while self.reloader.updater.is_called():
+            self.reloader.updater.attend()
         until(lambda: not any(each.retires for each in self.reloader.living))
 
     def check(self) -> None:
@@ -221,7 +221,7 @@ class Loader(RuleBasedStateMachine):
             body.close()
         self.step()
         assert [each.number for each in self.reloader.living] == [self.reloader.generation]
-        assert self.reloader.serving.leases == []
+        assert self.reloader.serving.leases == set()
         self.reloader.stop()
         ponyreload.autoreload._reloader = None
         for name in PROJECT:
@@ -237,7 +237,7 @@ def path_of(name: str) -> str:
 
 
 if __name__ == "__main__":
-    ponyreload.reloading.updating.QUIET_SECONDS = 0.0
+    ponyreload.reloading.pacing.QUIET_SECONDS = 0.0
     with Oracle() as Loader.oracle:
         run_state_machine_as_test(
             Loader,

@@ -32,12 +32,12 @@ def test_the_same_bytes_reload_nothing(project, touch):
         import app
         request(app.application)
         looks = []
-        changes = app.reloader._files.changes
-        app.reloader._files.changes = lambda *args: (looks.append(1), changes(*args))[1]
+        changes = app.reloader.application.files.changes
+        app.reloader.application.files.changes = lambda *args: (looks.append(1), changes(*args))[1]
         {touch}
         project.edit("done.py", "a file that fires an event, so that there is something to wait for")
         until(lambda: looks)
-        until(lambda: app.reloader._updater._lookout.at is None)
+        until(lambda: app.reloader.application.lookout.at is None)
         before = request(app.application)
         project.edit("shop.py", "from ponyreload import *\\nX = 2\\n")
         app.reloader.wait(1, 10)
@@ -155,9 +155,7 @@ import sys
     told = project({**files, "shop/__init__.py": "", "app.py": app}).drive(f"""
         import app
         first = request(app.application)
-        loads = []
-        load = app.reloader._updater._load
-        app.reloader._updater._load = lambda *args, **options: (loads.append(1), load(*args, **options))[1]
+        loads = begun_loads(app.reloader)
         for number in range({count}):
             project.edit(f"shop/m{{number}}.py", "from ponyreload import *\\nX = 2\\n")
         until(lambda: request(app.application) == "{{2}}")

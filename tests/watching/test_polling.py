@@ -24,13 +24,13 @@ FILES = {
 START = """
         import json, queue, re
         from socket import create_connection
-        import ponyreload.watching.polling, ponyreload.reloading.updating
+        import ponyreload.watching.polling, ponyreload.reloading.pacing
         ponyreload.watching.polling.REST_AFTER_SECONDS = 0.3
         ponyreload.watching.polling.REST_FACTOR = {factor}
-        ponyreload.reloading.updating.WAKE_SECONDS = {wake}
-        ponyreload.reloading.updating.CATCH_UP_SECONDS = 3600
+        ponyreload.reloading.pacing.WAKE_SECONDS = {wake}
+        ponyreload.reloading.pacing.CATCH_UP_SECONDS = 3600
         import app
-        reloader, updater = app.reloader, app.reloader._updater
+        reloader, pace, lookout = app.reloader, app.reloader.updater.pace, app.reloader.application.lookout
         BROWSER = {{"REMOTE_ADDR": "127.0.0.1", "HTTP_HOST": "127.0.0.1:80"}}
 
         def ask(path="/", **environ):
@@ -40,7 +40,7 @@ START = """
             project.edit("shop/cart.py", f"from ponyreload import *\\n{{before}}\\nX = {{x}}\\n")
 
         def is_at_rest():
-            return updater.is_behind
+            return pace.is_behind
 
         def serves(number):
             until(lambda: reloader.generation == number)  # `wait` would wake it
@@ -54,8 +54,8 @@ NEVER = START.format(factor=10_000_000, wake=3600)
 
 def test_the_first_request_after_a_rest_gets_what_was_saved_meanwhile(project):
     told = project(FILES).drive(NEVER + """
-        seconds = updater._lookout.at - time.monotonic()
-        updater._lookout._polling.seconds = 3600  # the next look at its usual pace would be too late
+        seconds = lookout.at - time.monotonic()
+        lookout.polling.seconds = 3600  # the next look at its usual pace would be too late
         save(2)
         tell(seconds=seconds, answer=ask())
     """)  # fmt: skip
@@ -76,7 +76,7 @@ def test_a_request_wakes_it_up(project):
 def test_a_look_that_is_under_way_since_before_the_save_is_not_enough(project):
     told = project(FILES).drive(NEVER + """
         has_looked, go_on = threading.Event(), threading.Event()
-        changes = updater._files.changes
+        changes = app.reloader.application.files.changes
 
         def changes_slowly(*arguments):
             changed = changes(*arguments)
@@ -84,12 +84,12 @@ def test_a_look_that_is_under_way_since_before_the_save_is_not_enough(project):
             go_on.wait()
             return changed
 
-        updater._files.changes = changes_slowly
-        updater.look()
+        app.reloader.application.files.changes = changes_slowly
+        lookout.touch(0)
         has_looked.wait()
         save(2)
         answer = in_thread(ask)
-        until(lambda: updater._look_awaited)
+        until(lambda: pace.scan_awaited)
         go_on.set()
         tell(answer=answer())
     """)  # fmt: skip
@@ -111,10 +111,10 @@ def test_a_load_that_takes_long_keeps_the_first_request_after_a_rest_waiting_for
 def test_a_look_that_takes_long_keeps_the_first_request_waiting_and_not_those_after_it(project):
     told = project(FILES).drive(START.format(factor=10_000_000, wake=0.05) + """
         go_on = threading.Event()
-        changes = updater._files.changes
-        updater._files.changes = lambda *arguments: go_on.wait() and changes(*arguments)
+        changes = app.reloader.application.files.changes
+        app.reloader.application.files.changes = lambda *arguments: go_on.wait() and changes(*arguments)
         save(2)
-        answer, waits = ask(), updater.is_behind
+        answer, waits = ask(), pace.is_behind
         go_on.set()
         serves(2)
         tell(answer=answer, waits=waits)
@@ -122,7 +122,9 @@ def test_a_look_that_takes_long_keeps_the_first_request_waiting_and_not_those_af
     assert (told["answer"], told["waits"]) == ("1", False)
 
 
-@pytest.mark.parametrize("begin", ["answer = in_thread(ask)", "answer = ask; updater.look()"], ids=["request", "clock"])
+@pytest.mark.parametrize(
+    "begin", ["answer = in_thread(ask)", "answer = ask; lookout.touch(0)"], ids=["request", "clock"]
+)
 def test_a_load_may_ask_its_own_server(project, begin):
     # A thread of the server, which is none of the load's.
     told = project(FILES).drive(NEVER + f"""
@@ -141,8 +143,9 @@ def test_there_is_no_rest_while_a_generation_is_loaded(project):
     told = project(FILES).drive(NEVER + """
         os.mkfifo("gate")
         save(2, before="open('gate').read()")
-        updater.look()
-        until(lambda: updater._loading)
+        loads = begun_loads(reloader)
+        lookout.touch(0)
+        until(lambda: loads)
         time.sleep(0.6)
         save(3)  # mends it
         serves(2)
@@ -154,7 +157,7 @@ def test_there_is_no_rest_while_a_generation_is_loaded(project):
 def test_a_change_that_is_found_in_a_rest_ends_it(project):
     told = project(FILES).drive(NEVER + """
         save(2)
-        updater.look()  # as when it is time
+        lookout.touch(0)  # as when it is time
         serves(2)
         save(3)
         serves(3)
@@ -177,8 +180,8 @@ def test_what_is_saved_in_a_rest_is_loaded_without_a_request_too(project):
 def test_another_pace_counts_from_the_next_look(project):
     told = project(FILES).drive(START.format(factor=1, wake=3600) + """
         ponyreload.use_autoreload(poll_seconds=0.03)
-        until(lambda: reloader.watching == ({}, 0.03))
-        tell(pace=reloader.watching[1])
+        until(lambda: (lookout.watched, lookout.seconds) == ({}, 0.03))
+        tell(pace=lookout.seconds)
     """)  # fmt: skip
     assert told["pace"] == 0.03
 
@@ -255,11 +258,11 @@ def test_looks_do_not_hide_requests_from_who_waits_for_a_pause_of_them(project):
     told = project(FILES).drive(START.format(factor=1, wake=3600) + """
         save(2)
         serves(2)
-        until(lambda: updater._collector.at is not None)
-        before = updater._collector.at
+        until(lambda: app.reloader.application.collector.at is not None)
+        before = app.reloader.application.collector.at
         ask()
         until(lambda: not reloader.serving.is_asked)  # a look has taken note of it
-        until(lambda: updater._collector.at != before)
-        tell(waits=updater._collector.at is not None)
+        until(lambda: app.reloader.application.collector.at != before)
+        tell(waits=app.reloader.application.collector.at is not None)
     """)  # fmt: skip
     assert told["waits"]

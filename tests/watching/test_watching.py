@@ -242,9 +242,8 @@ def test_nothing_wakes_up_while_nothing_happens(project):
         request(app.application)
         project.edit("shop/cart.py", "from ponyreload import *\\nX = 2\\n")
         app.reloader.wait(1, 10)
-        updater = app.reloader._updater
-        until(lambda: updater._collector.at is None and updater._lookout.at is None)
-        tell(waits=updater._lookout.at)
+        until(lambda: app.reloader.application.collector.at is None and app.reloader.application.lookout.at is None)
+        tell(waits=app.reloader.application.lookout.at)
     """)
     assert told["waits"] is None
 
@@ -252,18 +251,18 @@ def test_nothing_wakes_up_while_nothing_happens(project):
 def test_an_event_that_comes_during_a_look_is_not_lost(project):
     told = project(FILES).drive("""
         import app
-        updater = app.reloader._updater
+        updater, lookout = app.reloader.updater, app.reloader.application.lookout
         updater.is_started = True  # it is stepped by hand
-        differ = updater._files.differ
+        differ = app.reloader.application.files.differ
 
         def changed_meanwhile(*generations):
             found = differ(*generations)
-            updater.look()  # the files were read a moment ago
+            lookout.touch(0)  # the files were read a moment ago
             return found
 
-        updater._files.differ = changed_meanwhile
-        updater.look()
-        tell(found=updater._has_changes(), is_due=updater._lookout.at is not None)
+        app.reloader.application.files.differ = changed_meanwhile
+        lookout.touch(0)
+        tell(found=updater.pace.has_changes(), is_due=lookout.at is not None)
     """)
     assert (told["found"], told["is_due"]) == (False, True)
 
@@ -341,7 +340,7 @@ def test_what_watches_a_folder_no_more_does_not_say_so_in_the_log(project):
         logging.basicConfig(level=logging.DEBUG)
         request(app.application)
         app.reloader.reload()
-        emitters = list(app.reloader._updater._lookout._watcher._observer.emitters)
+        emitters = list(app.reloader.application.lookout.watcher.emitters)
         app.reloader.stop()
         for emitter in emitters:
             emitter.queue_events(0)
@@ -361,7 +360,7 @@ def test_a_mistake_of_our_own_is_said_and_the_next_save_is_served(project, when)
             raise ValueError("wrong")
         if {when == "later"}:
             request(app.application)
-            until(lambda: app.reloader.watching[0])
+            until(lambda: app.reloader.application.lookout.watched)
         ponyreload.watching.watcher.Watcher.watch = fail_once
         request(app.application)
         for x in (2, 3):

@@ -11,13 +11,12 @@ import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from ponyreload.adapters.adapter import Adapter, Host
 from ponyreload.adapters.servers import maker_of_this, shown_address
 from ponyreload.adapters.standins import is_loading
 from ponyreload.errors import PonyreloadError
 from ponyreload.generations.context import MARK
-from ponyreload.generations.generation import Generation
 from ponyreload.interpreter.patches import Patches
-from ponyreload.reloading.reloader import Reloader
 from ponyreload.reporting import shown
 
 __all__ = ["ADAPTER", "AlreadyBoundError", "BindingAdapter"]
@@ -52,7 +51,7 @@ class Bound(NamedTuple):
     line: str | None
 
 
-class BindingAdapter:
+class BindingAdapter(Adapter):
     """Wraps ``bind`` and ``listen`` of the socket classes that servers written in Python use."""
 
     def __init__(self) -> None:
@@ -61,8 +60,8 @@ class BindingAdapter:
         # libraries go on with the descriptor alone.
         self._bound: dict[object, Bound] = {}
 
-    def install(self, reloader: Reloader) -> None:
-        self._reloader = reloader
+    def install(self, host: Host) -> None:
+        self._host = host
         self._process = os.getpid()
         for name in ("socket", "gevent.socket"):
             module = sys.modules.get(name)
@@ -72,12 +71,6 @@ class BindingAdapter:
 
     def uninstall(self) -> None:
         self._patches.undo()
-
-    def before_publish(self, generation: Generation) -> None:
-        """Nothing is due."""
-
-    def retire(self, generation: Generation) -> None:
-        """Nothing is held."""
 
     def _bind(self, plain: Callable[[Any, Any], None], sock: Any, address: Any) -> None:
         """Bind a socket; in a load, unless that is where this process has one.
@@ -99,7 +92,7 @@ class BindingAdapter:
         maker = maker_of_this()
         # A process that was forked does not serve what its parent does; multiprocessing's own listen for each other.
         if os.getpid() == self._process and maker is not None and maker.load is None and not _is_known():
-            self._reloader.start()
+            self._host.start()
         plain(sock, *args)
 
 

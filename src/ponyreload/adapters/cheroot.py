@@ -10,15 +10,15 @@ from weakref import WeakKeyDictionary, WeakSet, ref
 
 from cheroot.server import HTTPServer
 
+from ponyreload.adapters.adapter import Adapter, Host
 from ponyreload.adapters.servers import Offer, Servers, maker_of_this
 from ponyreload.generations.generation import Generation
 from ponyreload.interpreter.patches import Patches
-from ponyreload.reloading.reloader import Reloader
 
 __all__ = ["ADAPTER", "CherootAdapter"]
 
 
-class CherootAdapter:
+class CherootAdapter(Adapter):
     """Wraps `cheroot.server.HTTPServer`, which CherryPy's server is a subclass of."""
 
     def __init__(self) -> None:
@@ -32,20 +32,14 @@ class CherootAdapter:
         self._servers = Servers("cheroot")
         self._patches = Patches()
 
-    def install(self, reloader: Reloader) -> None:
-        self._reloader = reloader
+    def install(self, host: Host) -> None:
+        self._host = host
         self._patches.wrap(HTTPServer, "__init__", self._init)
         self._patches.wrap(HTTPServer, "prepare", self._prepare)
         self._patches.wrap(HTTPServer, "serve", self._serve)
 
     def uninstall(self) -> None:
         self._patches.undo()
-
-    def before_publish(self, generation: Generation) -> None:
-        """Nothing is due: a script hands over its application when it starts its server."""
-
-    def retire(self, generation: Generation) -> None:
-        """Nothing is held."""
 
     def _init(self, plain: Callable[..., None], server: Any, *args: Any, **kwargs: Any) -> None:
         maker = maker_of_this()
@@ -72,8 +66,8 @@ class CherootAdapter:
             return
         offer = _offer(server)
         if offer.app is not None:
-            server.wsgi_app = self._servers.begin(self._reloader, offer, generation)
-        self._reloader.start()
+            server.wsgi_app = self._servers.begin(self._host, offer, generation)
+        self._host.start()
         plain(server)
 
     def _serve(self, plain: Callable[[Any], None], server: Any) -> None:
@@ -90,7 +84,7 @@ class CherootAdapter:
             self._servers.end(_offer(server).app)
             main = threading.main_thread()
             if threading.current_thread() is main or not (main.is_alive() or self._serving):
-                self._reloader.end()
+                self._host.end()
 
     def hand_over(self, server: Any, generation: Generation) -> None:
         """Give the server that runs the application of *server*, which stands for it in *generation*."""

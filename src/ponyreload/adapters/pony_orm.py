@@ -12,32 +12,25 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from ponyreload.generations.generation import Generation
+from ponyreload.adapters.adapter import Adapter, Host
 from ponyreload.interpreter.patches import Patches
-from ponyreload.reloading.reloader import Reloader
 
 __all__ = ["ADAPTER", "PonyOrmAdapter"]
 
 
-class PonyOrmAdapter:
+class PonyOrmAdapter(Adapter):
     """Wraps the function that finds out, where it is called for functions. For queries themselves it is called well."""
 
     def __init__(self) -> None:
         self._patches = Patches()
 
-    def install(self, reloader: Reloader) -> None:  # noqa: ARG002 - nothing is asked of it
+    def install(self, host: Host) -> None:  # noqa: ARG002 - nothing is asked of it
         module = sys.modules.get("pony.orm.sqltranslation")
         if hasattr(module, "create_extractors"):
             self._patches.wrap(module, "create_extractors", _create_extractors)
 
     def uninstall(self) -> None:
         self._patches.undo()
-
-    def before_publish(self, generation: Generation) -> None:
-        """Nothing is due."""
-
-    def retire(self, generation: Generation) -> None:
-        """Nothing is held of a generation: what Pony keeps by code objects has none of their globals."""
 
 
 def _create_extractors(plain: Callable[..., Any], key: int, tree: Any, *args: Any, **kwargs: Any) -> Any:

@@ -7,12 +7,12 @@ import sys
 import threading
 from typing import Any, NamedTuple
 
+from ponyreload.adapters.adapter import Host
 from ponyreload.errors import Abandoned
 from ponyreload.generations.context import bind, calling, calling_names, entered_generation
 from ponyreload.generations.generation import Generation
 from ponyreload.generations.owners import owner_of
 from ponyreload.loading.load import load_of_this_thread
-from ponyreload.reloading.reloader import Reloader
 from ponyreload.reporting import say
 from ponyreload.wsgi.places import place_of
 from ponyreload.wsgi.slots import Slot
@@ -47,7 +47,7 @@ class Servers:
         self._ended: set[Slot] = set()
         self._filled = threading.Condition()
 
-    def begin(self, reloader: Reloader, offer: Offer, maker: Generation | None) -> Any:
+    def begin(self, host: Host, offer: Offer, maker: Generation | None) -> Any:
         """Return the application that a server is to hold, which *maker*'s code starts; None if no user code does."""
         with self._filled:
             if isinstance(offer.app, Slot):
@@ -59,7 +59,7 @@ class Servers:
                 if maker is not None and not again[0].is_shared:
                     maker.apps[again[0].key] = offer.app
                 return again[0]
-            first = reloader.living[0]
+            first = host.living[0]
             place = place_of(offer.app, first) if maker is None else None
             is_shared = is_tree(offer.app)
             if not (maker or place or is_shared or owner_of(offer.app)):
@@ -67,7 +67,7 @@ class Servers:
                 return offer.app
             key = (self._kind, len(self._running))
             name = f"the server at {shown_address(offer.address)}"
-            slot = reloader.slot(key, name, offer.app, maker or first, is_shared, place)
+            slot = host.slot(key, name, offer.app, maker or first, is_shared, place)
             self._running[slot] = offer._replace(app=slot)
             return slot
 

@@ -11,18 +11,18 @@ from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from ponyreload.adapters.adapter import Adapter, Host
 from ponyreload.adapters.servers import Offer
 from ponyreload.adapters.standins import StandIns
 from ponyreload.generations.generation import Generation
 from ponyreload.interpreter.patches import Patches
 from ponyreload.loading.load import load_of_this_thread
-from ponyreload.reloading.reloader import Reloader
 from ponyreload.reporting import say
 
 __all__ = ["ADAPTER", "SocketServersAdapter"]
 
 
-class SocketServersAdapter:
+class SocketServersAdapter(Adapter):
     """Wraps `wsgiref.simple_server.WSGIServer` and `werkzeug.serving.BaseWSGIServer`, with their subclasses.
 
     Both look up their application for each request.
@@ -34,8 +34,8 @@ class SocketServersAdapter:
         # Where a script wanted its server:  <WSGIServer> -> ("", 8080); it listens at ("0.0.0.0", 8080).
         self._wanted: WeakKeyDictionary[Any, object] = WeakKeyDictionary()
 
-    def install(self, reloader: Reloader) -> None:
-        self._reloader = self._stand_ins.reloader = reloader
+    def install(self, host: Host) -> None:
+        self._host = self._stand_ins.host = host
         wsgiref = sys.modules.get("wsgiref.simple_server")
         werkzeug = sys.modules.get("werkzeug.serving")
         werkzeug_reloader = sys.modules.get("werkzeug._reloader")
@@ -61,12 +61,6 @@ class SocketServersAdapter:
 
     def uninstall(self) -> None:
         self._patches.undo()
-
-    def before_publish(self, generation: Generation) -> None:
-        """Nothing is due: a script hands over its application when it starts its server."""
-
-    def retire(self, generation: Generation) -> None:
-        """Nothing is held."""
 
     # -- making a server -------------------------------------------------------------------------------------
 
@@ -133,7 +127,7 @@ class SocketServersAdapter:
             plain(server, *args, **kwargs)
         finally:
             if self._stand_ins.end(server) and threading.current_thread() is threading.main_thread():
-                self._reloader.end()
+                self._host.end()
 
     def _handle_request(self, plain: Callable[[Any], None], server: Any) -> None:
         """Serve one request: a script may well do so in a loop. In a later one's loop the first is the last."""
@@ -159,7 +153,7 @@ class SocketServersAdapter:
         offer = self._offer(server)._replace(app=getattr(holder, _name(server)))
         setattr(holder, _name(server), self._stand_ins.begin(server, offer))
         # Also if it forks for each request: the parent loads once for all its children.
-        self._reloader.start()
+        self._host.start()
 
     def _shutdown(self, plain: Callable[[Any], None], server: Any) -> None:
         """End serving; what stands in for a server passes that on, while its generation serves."""

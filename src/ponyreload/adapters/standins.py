@@ -8,13 +8,13 @@ from types import FrameType
 from typing import Any
 from weakref import WeakKeyDictionary, WeakSet, WeakValueDictionary, ref
 
+from ponyreload.adapters.adapter import Host
 from ponyreload.adapters.servers import OTHERS_SECONDS, Offer, Servers, maker_of_this
 from ponyreload.generations.context import MARK, entered_generation
 from ponyreload.generations.generation import Generation
 from ponyreload.generations.owners import owner_of
 from ponyreload.interpreter.frames import thread_frames
-from ponyreload.loading.load import Load, load_of_this_thread
-from ponyreload.reloading.reloader import Reloader
+from ponyreload.loading.load import load_of_this_thread
 from ponyreload.wsgi.places import place_of
 from ponyreload.wsgi.slots import Slot
 
@@ -31,7 +31,7 @@ class StandIns:
     """
 
     # Set before the classes of the servers are wrapped.
-    reloader: Reloader
+    host: Host
 
     def __init__(self, kind: str) -> None:
         self._servers = Servers(kind)
@@ -50,7 +50,7 @@ class StandIns:
         """Note who makes *server*, for *app* if that is known by then."""
         maker = maker_of_this()
         if maker is None:
-            maker = _later_generation_of(app, self.reloader)
+            maker = _later_generation_of(app, self.host)
             if maker is not None:
                 self._makers[server] = ref(maker)
                 self._standing.add(server)
@@ -98,7 +98,7 @@ class StandIns:
         maker = self.maker_of(server)
         app = offer.app
         if app is not None and server not in self._private and (maker is None or maker.load is None):
-            app = self._given[server] = self._servers.begin(self.reloader, offer, maker)
+            app = self._given[server] = self._servers.begin(self.host, offer, maker)
             self._running.setdefault(offer.address, server)
         return app
 
@@ -107,7 +107,7 @@ class StandIns:
         given = self._given.get(server)
         self._servers.end(given)
         if isinstance(given, Slot):
-            given._is_outermost = False  # no server holds it now, so a generation may leave it empty
+            given.let_go()
         for address, running in list(self._running.items()):
             if running is server:
                 del self._running[address]
@@ -129,7 +129,7 @@ class StandIns:
         if generation.retired.is_set() and not generation.abandoned:
             raise SystemExit(f"generation {generation.number} has retired")
         if load_of_this_thread() is None:
-            _wait_for_script(generation.load, self.reloader)
+            _wait_for_script(generation, self.host)
         self._servers.park(generation)
 
 
@@ -139,23 +139,24 @@ def is_loading(generation: Generation) -> bool:
     return load is not None and (not generation.published or load_of_this_thread() is load)
 
 
-def _later_generation_of(app: Any, reloader: Reloader) -> Generation | None:
+def _later_generation_of(app: Any, host: Host) -> Generation | None:
     """Return the later generation that *app* is of, or None: the first one's applications are for servers that run.
 
     In a thread whose function is a library's, such as ``Thread(target=app.run)``, there is no other sign.
     """
-    later = [each for each in reloader.living if each.load is not None] if app is not None else []
+    later = [each for each in host.living if each.load is not None] if app is not None else []
     return next((each for each in later if owner_of(app) is each or place_of(app, each) is not None), None)
 
 
-def _wait_for_script(load: Load, reloader: Reloader) -> None:
+def _wait_for_script(generation: Generation, host: Host) -> None:
     """Wait, in a thread that a script started, until the script has ended, or has come to where it waits itself.
 
     Parking ends the load. But a module may start a server in a thread beside what it is there for, and the script
     that imports it may be at its beginning. One that waits in a way that does not show, such as a loop with a pause,
     is taken to wait when it has stayed in one function for a while, and all servers have their application.
     """
-    generation = load.generation
+    load = generation.load
+    assert load is not None
     place, since = None, time.monotonic()
     while not (load.done or generation.abandoned):
         frame = thread_frames().get(load.thread.ident or 0)
@@ -164,16 +165,15 @@ def _wait_for_script(load: Load, reloader: Reloader) -> None:
             since = time.monotonic()
         waits, has_stayed = _waits_for_thread(frame), time.monotonic() - since > OTHERS_SECONDS
         # If it is seen to wait, it will start no other servers; those that it has started may need a moment.
-        is_served = not _lacks_application(generation, reloader) or (waits and has_stayed)
+        is_served = not _lacks_application(generation, host) or (waits and has_stayed)
         if (waits or has_stayed) and is_served and not generation.running:
             return
         time.sleep(LOOK_SECONDS)
 
 
-def _lacks_application(generation: Generation, reloader: Reloader) -> bool:
+def _lacks_application(generation: Generation, host: Host) -> bool:
     """Tell whether a server holds an application that *generation* does not have by now, and will not be found."""
-    slots = [slot for slot in list(reloader._slots.values()) if slot._is_outermost and slot._place is None]
-    return any(slot.key not in generation.apps and not slot.is_shared for slot in slots)
+    return any(slot.is_held and slot.lacks(generation) for slot in host.slots)
 
 
 def _user_code(frame: FrameType | None) -> object:

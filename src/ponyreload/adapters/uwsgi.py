@@ -11,9 +11,8 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-from ponyreload.generations.generation import Generation
+from ponyreload.adapters.adapter import Adapter, Host
 from ponyreload.imports.routed import RoutedModule
-from ponyreload.reloading.reloader import Reloader
 from ponyreload.reporting import say
 
 __all__ = ["ADAPTER", "UWSGIAdapter"]
@@ -21,7 +20,7 @@ __all__ = ["ADAPTER", "UWSGIAdapter"]
 NO_THREADS = "uWSGI runs without threads, so nothing can look at the files: start it with --enable-threads"
 
 
-class UWSGIAdapter:
+class UWSGIAdapter(Adapter):
     """Puts itself into ``uwsgi.post_fork_hook``, together with what is there.
 
     `uwsgidecorators` puts something else there when it is imported, which may be later: `install` is called again.
@@ -31,8 +30,8 @@ class UWSGIAdapter:
         self._hook: functools.partial[Any] | None = None
         self._pid = os.getpid()
 
-    def install(self, reloader: Reloader) -> None:
-        self._reloader = reloader
+    def install(self, host: Host) -> None:
+        self._host = host
         uwsgi: Any = sys.modules.get("uwsgi")
         if uwsgi is None or not hasattr(uwsgi, "worker_id"):
             return  # a module of that name that the server has not made
@@ -56,17 +55,11 @@ class UWSGIAdapter:
                 uwsgi.post_fork_hook = there
         self._hook = None
 
-    def before_publish(self, generation: Generation) -> None:
-        """Nothing is due: the middleware has the application."""
-
-    def retire(self, generation: Generation) -> None:
-        """Nothing is held."""
-
     def _after_fork(self, there: Callable[[], Any] | None) -> None:
         # Without a master process it is called where nothing was forked.
         if os.getpid() != self._pid:
             self._pid = os.getpid()
-            self._reloader.begin_in_child()
+            self._host.begin_in_child()
         if there is not None:
             there()
 

@@ -7,16 +7,15 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from ponyreload.adapters.adapter import Adapter, Host
 from ponyreload.adapters.servers import Offer
 from ponyreload.adapters.standins import StandIns
-from ponyreload.generations.generation import Generation
 from ponyreload.interpreter.patches import Patches
-from ponyreload.reloading.reloader import Reloader
 
 __all__ = ["ADAPTER", "WaitressAdapter"]
 
 
-class WaitressAdapter:
+class WaitressAdapter(Adapter):
     """Wraps the classes of `waitress.server`, which `waitress.serve` uses.
 
     There is one `BaseWSGIServer` for each address; all those of a call share their threads. It looks up its
@@ -27,8 +26,8 @@ class WaitressAdapter:
         self._stand_ins = StandIns("waitress")
         self._patches = Patches()
 
-    def install(self, reloader: Reloader) -> None:
-        self._reloader = self._stand_ins.reloader = reloader
+    def install(self, host: Host) -> None:
+        self._host = self._stand_ins.host = host
         module = sys.modules.get("waitress.server")
         if module is not None:
             self._patches.wrap(module.BaseWSGIServer, "__init__", self._init)
@@ -37,12 +36,6 @@ class WaitressAdapter:
 
     def uninstall(self) -> None:
         self._patches.undo()
-
-    def before_publish(self, generation: Generation) -> None:
-        """Nothing is due: a script hands over its application when it makes its server."""
-
-    def retire(self, generation: Generation) -> None:
-        """Nothing is held."""
 
     def _init(
         self,
@@ -89,13 +82,13 @@ class WaitressAdapter:
                     each.close()
             self._stand_ins.park(generation)
             return
-        self._reloader.start()
+        self._host.start()
         try:
             plain(server)
         finally:
             ours = [self._stand_ins.end(each) for each in members]
             if any(ours) and threading.current_thread() is threading.main_thread():
-                self._reloader.end()
+                self._host.end()
 
 
 def _members(server: Any) -> list[Any]:

@@ -63,7 +63,7 @@ def check_project(target: Target, options: Options) -> int:
             _row("load", str(loaded.error))
             findings.add(f"{target.text} does not load:\n{loaded.error.details}")
         else:
-            record = loaded.reloader.journal.records()[0]
+            record = loaded.reloader.application.journal.records()[0]
             _row("load", f"{target.text} was loaded in {record.seconds * 1000:.0f} ms")
         _check_modules(loaded.reloader, findings)
         _check_folders(loaded.reloader, findings)
@@ -121,7 +121,7 @@ def _held(module: ModuleType, generation: Generation) -> Iterator[tuple[str, str
 
 def _check_folders(reloader: Reloader, findings: Findings) -> None:
     """Find the folders in which an edit makes no event."""
-    folders = reloader.folders()
+    folders = sorted(reloader.application.files.folders(reloader.serving))
     deaf = [folder for folder in folders if not events_arrive(folder)]
     for folder in deaf:
         findings.add(
@@ -139,10 +139,10 @@ def _check_reload(reloader: Reloader, findings: Findings) -> None:
         _row("reload", str(error))
         findings.add(f"the same files do not load a second time:\n{error.details}")
         return
-    record = reloader.journal.records()[-1]
+    record = reloader.application.journal.records()[-1]
     _row("reload", f"generation {record.number} was loaded in {record.seconds * 1000:.0f} ms")
-    with reloader.news:
-        is_over = reloader.news.wait_for(lambda: len(reloader.living) == 1, RETIRE_SECONDS)
+    with reloader.application.news:
+        is_over = reloader.application.news.wait_for(lambda: len(reloader.living) == 1, RETIRE_SECONDS)
     if not is_over:
         _row("memory", f"generation 1 had not retired after {RETIRE_SECONDS:.0f} s")
         return

@@ -52,7 +52,7 @@ def _explain(path_or_module: str, target: Target, loaded: Loaded, scope: str | N
     name, file = _resolved(path_or_module, files)
     place = f" ({shown(file)})" if file and name else ""
     _print(f"{name or shown(file)}{place}")
-    if file in reloader.options.find_extra_files():
+    if file in reloader.application.options.find_extra_files():
         _print("  extra file: the option extra_files names it")
         _print("  an edit of it: all user modules are loaded again")
         if not name:
@@ -103,8 +103,10 @@ def _resolved(text: str, files: dict[str, str]) -> tuple[str, str]:
 
 
 def _why_user(name: str, namespace: dict[str, Any], target: Target, reloader: Reloader) -> str:
-    is_because_of_target = name == target.module and own_word(namespace) is None
-    return "it is the target" if is_because_of_target else why_user(name, namespace, reloader.options, reloader.entries)
+    if name == target.module and own_word(namespace) is None:
+        return "it is the target"
+    application = reloader.application
+    return why_user(name, namespace, application.options, application.entries.names)
 
 
 def _print_importers(name: str, target: Target, files: dict[str, str]) -> None:
@@ -121,7 +123,7 @@ def _print_effects(name: str, loaded: Loaded, scope: str | None) -> None:
     """Say what an edit of a user module does, in each scope."""
     assert loaded.reloader is not None
     generation = loaded.reloader.serving
-    record = loaded.reloader.journal.records()[-1]
+    record = loaded.reloader.application.journal.records()[-1]
     count = len(generation.modules)
     every = f"all {count} user modules are loaded again" if count > 1 else "its 1 user module is loaded again"
     affected = _affected(name, loaded.reloader)
@@ -142,7 +144,7 @@ def _affected(name: str, reloader: Reloader) -> list[str] | None:
             reloader.reload()  # only of a load of its own, one knows who has imported whom
         except LoadError:
             return None
-    found = find_affected(reloader.serving, [MAIN, *reloader.entries, name])
+    found = find_affected(reloader.serving, [MAIN, *reloader.application.entries.names, name])
     return None if found is None else sorted(found & reloader.serving.modules.keys())
 
 

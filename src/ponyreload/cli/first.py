@@ -54,11 +54,11 @@ def load_first(target: Target, options: Options, terminal: Terminal | None = Non
     generation = reloader.serving
     started = time.monotonic()
     if terminal is not None:
-        reloader.journal.listen(terminal)
+        reloader.application.journal.listen(terminal)
         # A module may start a server of its own, and never come back: then it is loaded.
-        terminal.first_load_began(generation, lambda: reloader.is_started)
+        terminal.first_load_began(generation, lambda: reloader.updater.is_started)
     error: LoadError | None = None
-    app = error_page(lambda: reloader.error, reloader.may_see)
+    app = error_page(lambda: reloader.error, lambda environ: reloader.application.tools.get().may_see(environ))
     try:
         with entered(generation):
             app = target.find()
@@ -67,8 +67,8 @@ def load_first(target: Target, options: Options, terminal: Terminal | None = Non
         raise
     except (Exception, SystemExit) as reason:
         generation.is_broken = True
-        error = load_error(generation, 0, reason, reloader.may_show)
-        reloader.note(error)
+        error = load_error(generation, 0, reason, lambda file: reloader.application.is_user_file(generation, file))
+        reloader.application.note(error)
     except BaseException:
         _stop_telling(terminal)
         raise
@@ -77,7 +77,7 @@ def load_first(target: Target, options: Options, terminal: Terminal | None = Non
     seconds = now - started
     modules = own_seconds(generation.runs, now)
     failure = None if error is None else Failure.of(error)
-    reloader.journal.ended(LoadRecord(1, (), time.time() - seconds, seconds, modules, failure))
+    reloader.application.journal.ended(LoadRecord(1, (), time.time() - seconds, seconds, modules, failure))
     if error is None:
         say(f"generation 1 serves: {target.text} ({seconds * 1000:.0f} ms)", of_load=True)
     else:

@@ -13,9 +13,10 @@ from ponyreload.devtools.access import Access
 from ponyreload.devtools.bulletin import Bulletin, now
 from ponyreload.devtools.events import EventServer
 from ponyreload.devtools.injection import Page
+from ponyreload.devtools.page import add_status_page
 from ponyreload.devtools.policy import Policies
 from ponyreload.devtools.routes import Answer, Routes
-from ponyreload.loading.journal import Journal
+from ponyreload.reloading.application import Application
 from ponyreload.wsgi.tools import PREFIX
 
 if TYPE_CHECKING:
@@ -37,8 +38,8 @@ class Devtools:
         routes: What answers below `/__ponyreload__/`.
     """
 
-    def __init__(self, journal: Journal) -> None:
-        self._journal = journal
+    def __init__(self, application: Application) -> None:
+        self._journal = application.journal
         self._bulletin = Bulletin()
         self._events = EventServer(self._bulletin, self._admits_host)
         # Processes that were forked tell pages the same.
@@ -46,7 +47,8 @@ class Devtools:
         self.routes = Routes(Access())
         self.routes.add("client.js", _client)
         self.routes.add("news", self._news)
-        journal.listen(self._bulletin)
+        add_status_page(self.routes, application)
+        self._journal.listen(self._bulletin)
 
     @property
     def has_readers(self) -> bool:
@@ -65,6 +67,10 @@ class Devtools:
             return None
         asked = now()
         return Page(start_response, lambda policies: self._script(environ, asked, policies))
+
+    def may_see(self, environ: WSGIEnvironment) -> bool:
+        """Tell whether the client of a request may see source text."""
+        return self.routes.access.refusal(environ) is None
 
     def stop(self) -> None:
         """Tell pages no more."""

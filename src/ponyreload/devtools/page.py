@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
 from ponyreload.devtools.routes import Answer, Routes
 from ponyreload.devtools.status import Status
-
-if TYPE_CHECKING:
-    from ponyreload.reloading.reloader import Reloader
+from ponyreload.reloading.application import Application
 
 __all__ = ["add_status_page"]
 
@@ -23,11 +20,11 @@ FILES = {
 }
 
 
-def add_status_page(routes: Routes, reloader: Reloader) -> None:
-    """Have *routes* answer with the status page of *reloader*, and with what it shows as JSON."""
+def add_status_page(routes: Routes, application: Application) -> None:
+    """Have *routes* answer with the status page of *application*, and with what it shows as JSON."""
     for path, (file, kind, allows) in FILES.items():
         routes.add(path, lambda mount, file=file, kind=kind, allows=allows: _file(file, kind, allows))  # type: ignore[misc]  # noqa: ARG005
-    status = Status(reloader)
+    status = Status(application)
     routes.add("status.json", lambda mount: _json(status))  # noqa: ARG005
 
 

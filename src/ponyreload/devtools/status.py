@@ -16,13 +16,13 @@ from ponyreload.holders.roots import script_runs
 from ponyreload.imports.reasons import Reason, system_modules, user_modules
 from ponyreload.interpreter.environment import environment_of_process
 from ponyreload.loading.journal import Failure, LoadRecord
+from ponyreload.reloading.application import Application
 from ponyreload.reporting import shown
-from ponyreload.wsgi.requests import OpenRequest, requests_of
+from ponyreload.wsgi.requests import requests_of
 
 if TYPE_CHECKING:
     from ponyreload.errors import LoadError
     from ponyreload.holders.retention import Kept
-    from ponyreload.reloading.reloader import Reloader
 
 __all__ = ["Status"]
 
@@ -30,8 +30,6 @@ __all__ = ["Status"]
 LOADS = 20
 CHANGED = 20
 MODULES = 40
-# Answers that are being sent are looked for among all objects, so not at each question.
-LOOK_SECONDS = 5.0
 # What has retired and been collected waits this long for what is ending anyway, before its holder is looked for.
 COLLECTING_SECONDS = GRACE_SECONDS + 3.0
 
@@ -46,33 +44,31 @@ DISTRIBUTIONS = {
 class Status:
     """Tells what a reloader has and does. To be asked from any thread; it changes nothing, and no user code runs."""
 
-    def __init__(self, reloader: Reloader) -> None:
-        self._reloader = reloader
+    def __init__(self, application: Application) -> None:
+        self._application = application
         self._versions: dict[str, str] = {}
-        # The requests of a generation that were found, when that was, and its leases then:  3 -> (71.5, 1, [<request>])
-        self._looked: dict[int, tuple[float, int, list[OpenRequest]]] = {}
 
     def data(self) -> dict[str, Any]:
         """Return all of it. Times are in seconds."""
-        reloader = self._reloader
-        serving = reloader.serving
-        error = reloader.error
-        folders, poll_seconds = reloader.watching
+        application = self._application
+        serving = application.serving
+        error = application.error
+        lookout = application.lookout
         where = detect(sys.modules, environment_of_process())
-        options = reloader.options
+        options = application.options
         return {
             "serving": 0 if serving.is_broken else serving.number,
             "at": time.time(),
             "error": None if error is None else _error(error),
             "generations": self._generations(serving),
-            "loads": [_load(record) for record in reversed(reloader.journal.records()[-LOADS:])],
+            "loads": [_load(record) for record in reversed(application.journal.records()[-LOADS:])],
             "modules": {
-                "user": [_module(each) for each in user_modules(serving, options, reloader.entries)],
+                "user": [_module(each) for each in user_modules(serving, options, application.entries.names)],
                 "system": [_module(each) for each in system_modules()],
             },
             "watching": {
-                "folders": [{"folder": shown(each), "deep": deep} for each, deep in sorted(folders.items())],
-                "poll_seconds": poll_seconds,
+                "folders": [{"folder": shown(each), "deep": deep} for each, deep in sorted(lookout.watched.items())],
+                "poll_seconds": lookout.seconds,
                 "extra_files": [shown(each) for each in options.extra_files],
             },
             "options": {
@@ -82,8 +78,8 @@ class Status:
                 "scope": options.scope,
             },
             "platform": {"name": where.name, "sign": where.sign},
-            "adapters": _adapters(reloader),
-            "applications": [slot.name for slot in reloader.slots],
+            "adapters": _adapters(application),
+            "applications": [slot.name for slot in tuple(application.slots.values())],
             "process": {"id": os.getpid(), "folder": os.getcwd(), "python": platform.python_version()},
             "versions": self._versions_of_imported(),
         }
@@ -93,37 +89,21 @@ class Status:
     def _generations(self, serving: Generation) -> list[dict[str, Any]]:
         """Return all that are in memory, the newest first."""
         now = time.monotonic()
-        living = self._reloader.living
-        self._looked = {each.number: self._looked[each.number] for each in living if each.number in self._looked}
+        living = self._application.living.all()
         rows = [self._living(each, serving, now) for each in living]
-        rows += [_retained(kept, now, self._reloader.collected_at) for kept in self._reloader.retired]
+        rows += [
+            _retained(kept, now, self._application.collector.collected_at)
+            for kept in self._application.retained.known()
+        ]
         return sorted(rows, key=lambda row: row["number"], reverse=True)
 
     def _living(self, generation: Generation, serving: Generation, now: float) -> dict[str, Any]:
         is_old = generation.published and generation is not serving
         row = _row(generation, _state(generation, serving), now)
         row["leases"] = len(generation.leases)
-        row["requests"] = [
-            {"request": each.line, "seconds": each.seconds} for each in self._requests(generation, is_old, now)
-        ]
+        row["requests"] = [{"request": each.line, "seconds": each.seconds} for each in requests_of(generation)]
         row["superseded_seconds"] = now - generation.superseded_at if is_old else None
         return row
-
-    def _requests(self, generation: Generation, is_old: bool, now: float) -> list[OpenRequest]:
-        """Return a generation's requests: those in a call, and of a superseded one those whose answer is being sent."""
-        count = len(generation.leases)
-        if not count:
-            return []
-        found = requests_of(generation, with_bodies=False)
-        # Of the generation that serves, a stream is nothing that keeps anybody waiting.
-        if not is_old or len(found) >= count:
-            return found
-        at, leases, known = self._looked.get(generation.number, (0.0, 0, []))
-        if leases == count and now - at < LOOK_SECONDS:
-            return [each._replace(seconds=each.seconds + now - at) for each in known]
-        found = requests_of(generation)
-        self._looked[generation.number] = (now, count, found)
-        return found
 
     # -- versions --------------------------------------------------------------------------------------------
 
@@ -221,7 +201,7 @@ def _module(reason: Reason) -> dict[str, Any]:
     return {"name": reason.name, "file": file, "why": reason.why, "modules": reason.modules}
 
 
-def _adapters(reloader: Reloader) -> list[str]:
+def _adapters(application: Application) -> list[str]:
     """Return the names of the adapters of servers and libraries; `binding` is for the ones that are not known."""
-    names = {type(adapter).__module__.rpartition(".")[2] for adapter in reloader.adapters}
+    names = {type(adapter).__module__.rpartition(".")[2] for adapter in application.adapters.all()}
     return sorted(names - {"binding"})

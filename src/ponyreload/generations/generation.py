@@ -6,19 +6,44 @@ import threading
 import time
 from collections.abc import Callable, MutableMapping
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from ponyreload.code.sources import Source
 from ponyreload.errors import Abandoned
+from ponyreload.generations.lease import Lease
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
-    from ponyreload.loading.load import Load
 
 __all__ = ["Generation", "Run"]
 
 T = TypeVar("T")
+
+
+class LoadAttempt(Protocol):
+    """The attempt to load a generation, as those who have the generation see it."""
+
+    @property
+    def thread(self) -> threading.Thread:
+        """The thread that it runs in."""
+
+    @property
+    def done(self) -> bool:
+        """Whether it has ended, or come to its server."""
+
+    @property
+    def started(self) -> float:
+        """When it began, on the monotonic clock."""
+
+    def park(self) -> None:
+        """Hold the calling thread at its server until the generation retires; the load is done."""
+
+    def join(self, timeout: float) -> bool:
+        """Wait for the thread to end, up to *timeout* seconds; tell whether it did."""
+
+    def where(self) -> str:
+        """Return the line of the user's code that the load is at."""
 
 
 class Run:
@@ -56,7 +81,7 @@ class Generation:
         apps: What fills each slot:  ("middleware", 0) -> <WSGI callable>
         hooks: What it registered, by kind, in that order:  "on_reload" -> [<function>]
         contents: What each `Contents` holds for it.
-        leases: One entry for each request that holds it. `append` and `pop` alone change it: each is atomic.
+        leases: One for each request that holds it; see `Living.lease` for what makes it safe.
         is_asked: Whether a request came since the updater last took note of that.
         load: The attempt that made it; None for generation 1.
         for_main_thread: Calls that its code made and only the main thread may carry out.
@@ -82,9 +107,9 @@ class Generation:
         self.middlewares_made = 0
         self.hooks: dict[str, list[Callable[[], object]]] = {}
         self.contents: MutableMapping[Any, Any] = {} if contents is None else contents
-        self.leases: list[None] = []
+        self.leases: set[Lease] = set()
         self.is_asked = False
-        self.load: Load | None = None
+        self.load: LoadAttempt | None = None
         self.for_main_thread: list[Callable[[], object]] = []
         self.event_loop: AbstractEventLoop | None = None
         self.shared: frozenset[str] = frozenset()
@@ -103,9 +128,12 @@ class Generation:
         self.is_broken = False
         # Set when a newer one serves, this one was given up, or the process ends: what runs long is to end.
         self.superseded = threading.Event()
-        # When that was, on the monotonic clock, and whether the requests that last have been named since.
+        # When that was, on the monotonic clock.
         self.superseded_at = 0.0
-        self.is_told = False
+        # Whether the requests that hold it for long have been named.
+        self.has_named_requests = False
+        # Whether what keeps it in memory after its retirement has been reported.
+        self.is_holder_reported = False
         # Set when the last lease of a superseded generation has ended, or the process ends: parked scripts go on.
         self.retired = threading.Event()
         # What a module is run under, until it is complete:  "shop.cart" -> its import lock

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Mapping
+from threading import get_ident
+from typing import Any
 
 from ponyreload.generations.contents import early_contents
-from ponyreload.generations.context import entered_generation, publish
+from ponyreload.generations.context import publish
 from ponyreload.generations.generation import Generation
+from ponyreload.generations.lease import Lease
 
-__all__ = ["Living"]
+__all__ = ["Living", "is_held"]
 
 
 class Living:
@@ -30,6 +34,7 @@ class Living:
         self.news = threading.Condition(self.lock)
         self.serving = Generation(1, early_contents)
         self._all = [self.serving]
+        self._asked_at = time.monotonic()  # when a request was last known of
 
     def all(self) -> tuple[Generation, ...]:
         """Return them, oldest first; also one that is being loaded."""
@@ -53,36 +58,53 @@ class Living:
             publish(generation)
         return before
 
-    def lease(self) -> Generation:
-        """Give the caller a hold on the generation that serves; each is to be given back by `release` once."""
+    def lease(self, environ: Mapping[str, Any]) -> Lease:
+        """Give a request a hold on the generation that serves; give it back by `release`, once.
+
+        Args:
+            environ: The request's WSGI environment.
+        """
         while True:
             generation = self.serving
-            generation.leases.append(None)
-            # No lock: this is in the way of each request. `supersede` first puts another one in its place, and only
-            # then is asked whether it has leases. So either that sees this lease, or here it is seen to come too late.
+            lease = Lease(generation, environ)
+            # Runs on every request, so it takes no lock of ours. What carries it is the lock inside the set, which
+            # Python takes for `add` here and for `copy` in `is_held` (with a GIL, that is the lock). `supersede`
+            # replaces `serving` before anybody asks `is_held`. If that comes after this `add`, it finds the lease.
+            # If it comes before, its unlocking happens before our locking, so the next line reads the new `serving`.
+            generation.leases.add(lease)
             if generation is self.serving:
                 generation.is_asked = True
-                return generation
-            self.release(generation)
+                return lease
+            self.release(lease)
 
-    def release(self, generation: Generation) -> None:
+    def release(self, lease: Lease) -> None:
         """Take back a lease."""
-        generation.leases.pop()
-        # Here too: if it is superseded only now, who does that finds this lease gone.
-        if generation is not self.serving and not generation.leases:
+        generation = lease.generation
+        generation.leases.discard(lease)
+        # The same order, the other way round: a `supersede` that this line does not see finds the lease gone.
+        if generation is not self.serving and not is_held(generation):
             with self.news:
                 self.news.notify_all()
+
+    def last_request(self) -> float:
+        """Return when a request was last known of, on the monotonic clock. Called with the lock held."""
+        serving = self.serving
+        if serving.is_asked:
+            serving.is_asked, self._asked_at = False, time.monotonic()
+        return self._asked_at
 
     def idle(self) -> list[Generation]:
         """Return the superseded ones whose last lease has ended, and that nobody has claimed."""
         with self.lock:
             superseded = [each for each in self._all if each.published and each is not self.serving]
-            return [each for each in superseded if not each.leases and not each.retires]
+            return [each for each in superseded if not each.retires and not is_held(each)]
 
     def held(self) -> list[Generation]:
         """Return the superseded ones that requests hold, and that has not been told of."""
         with self.lock:
-            return [each for each in self._all if each is not self.serving and each.leases and not each.is_told]
+            return [
+                each for each in self._all if each is not self.serving and is_held(each) and not each.has_named_requests
+            ]
 
     def claim(self, generation: Generation) -> bool:
         """Tell whether the caller is the one who is to retire a generation."""
@@ -98,5 +120,10 @@ class Living:
     def begin_in_child(self) -> None:
         """Begin anew in a forked process, which has only the thread that forked and its request; with `lock` held."""
         self._all = [self.serving]
-        self.serving.leases = [None] * (entered_generation() is self.serving)
+        self.serving.leases = {each for each in self.serving.leases.copy() if each.thread == get_ident()}
         self.serving.forget_other_threads()
+
+
+def is_held(generation: Generation) -> bool:
+    """Tell whether requests hold a generation. Takes the lock inside the set of leases; see `Living.lease`."""
+    return bool(generation.leases.copy())

@@ -81,7 +81,11 @@ class Retained:
             Whether to look again, GRACE_SECONDS later: something is in memory that may go by itself.
         """
         since = time.monotonic() - GRACE_SECONDS
-        untold = [(found.number, at) for each, at in self._all() if (found := each()) is not None and not found.is_told]
+        untold = [
+            (found.number, at)
+            for each, at in self._all()
+            if (found := each()) is not None and not found.is_holder_reported
+        ]
         due = {number for number, at in untold if at <= since}
         if due or self._is_leak():
             name = "ponyreload looks for holders"
@@ -108,7 +112,7 @@ class Retained:
     def _report(self, due: Collection[int]) -> None:
         found = self.holders()
         for each in self._in_memory():
-            each.is_told = each.is_told or each.number in due
+            each.is_holder_reported = each.is_holder_reported or each.number in due
         for holder in found:
             if holder.generation in due:
                 say(holder.text, logging.WARNING)

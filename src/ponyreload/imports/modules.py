@@ -22,10 +22,10 @@ from ponyreload.imports.names import MAIN, namespace_of, note_missing
 from ponyreload.imports.routed import RoutedModule, name_of
 from ponyreload.imports.sharing import give_children
 from ponyreload.imports.specs import Specs
-from ponyreload.interpreter.turns import MOST_SECONDS, WAKE_SECONDS
+from ponyreload.interpreter.turns import give_turn
 from ponyreload.options import marking
 
-__all__ = ["Modules", "give_turn", "plain_import", "plain_reload"]
+__all__ = ["Modules", "plain_import", "plain_reload"]
 
 _bootstrap: Any = importlib._bootstrap
 
@@ -170,7 +170,8 @@ class Modules:
         complete = self._complete(generation, name, module)
         if parent:
             self._bind(generation, parent, child, complete)
-        give_turn(generation)
+        if not generation.published:
+            generation.turn_at = give_turn(generation.turn_at)
         return complete
 
     def _is_emptied(self, generation: Generation, name: str) -> bool:
@@ -377,10 +378,3 @@ class Modules:
 
 plain_import = builtins.__import__
 plain_reload = importlib.reload
-
-
-def give_turn(generation: Generation) -> None:
-    """Leave the interpreter to other threads, if that is due in the load of *generation*; called between modules."""
-    if not generation.published and time.monotonic() - generation.turn_at > MOST_SECONDS:
-        time.sleep(WAKE_SECONDS)
-        generation.turn_at = time.monotonic()

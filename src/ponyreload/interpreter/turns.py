@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["short_turns"]
+__all__ = ["give_turn", "short_turns"]
 
 # A request needs the interpreter some five times, for its connection, its thread, its answer. Each time it waits for
 # one turn of the thread that loads: 5 ms, unless it is told otherwise.
@@ -36,3 +37,18 @@ def short_turns() -> Iterator[None]:
     finally:
         if sys.getswitchinterval() == meanwhile:
             sys.setswitchinterval(before)
+
+
+def give_turn(since: float) -> float:
+    """Leave the GIL to other threads, if the calling one has had it for long.
+
+    Args:
+        since: When it left the GIL to others last, on the monotonic clock.
+
+    Returns:
+        The same for the next call.
+    """
+    if time.monotonic() - since <= MOST_SECONDS:
+        return since
+    time.sleep(WAKE_SECONDS)
+    return time.monotonic()

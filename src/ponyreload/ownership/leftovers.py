@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from types import FrameType
 from typing import Any, NamedTuple
 
-from ponyreload.adapters import ADAPTERS
 from ponyreload.generations.context import MARK
 from ponyreload.generations.generation import Generation
 from ponyreload.interpreter.frames import thread_frames
+from ponyreload.options.servers import ADAPTERS
 from ponyreload.ownership.makers import Belongings
 from ponyreload.ownership.shared import is_shared
 from ponyreload.reporting import say, shown

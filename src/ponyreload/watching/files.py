@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable
 from types import ModuleType
 from typing import NamedTuple
 
-from ponyreload.code.compiling import is_plain
 from ponyreload.code.sources import Source, Sources
 from ponyreload.generations.generation import Generation
 from ponyreload.imports.isolation import is_library, isolate
@@ -23,9 +22,6 @@ from ponyreload.options.options import Options
 __all__ = ["Files"]
 
 IMPORTED_NS = time.time_ns()
-
-# About 50 milliseconds of compiling.
-MUCH_BYTES = 150_000
 
 # What a look at the files found:  "/site/shop/cart.py" -> digest, or None where there is no readable file;
 # for a module that was looked for in vain:  "/site/local_settings" -> whether there is one now.
@@ -237,16 +233,6 @@ class Files:
                 except OSError:
                     pass  # gone this instant; its import will tell
         return broken
-
-    @staticmethod
-    def find_uncompiled(serving: Generation) -> list[Source]:
-        """Return what the first reload would have to compile, if that is much."""
-        loaders = (
-            (file, getattr(serving.modules.get(name), "__loader__", None)) for name, file in _named_files(serving)
-        )
-        plain = [serving.sources[file] for file, loader in loaders if file in serving.sources and is_plain(loader)]
-        due = [source for source in plain if not source.is_compiled]
-        return due if sum(len(source.data) for source in due) >= MUCH_BYTES else []
 
     @staticmethod
     def any_needed(generation: Generation, broken: Iterable[str]) -> bool:

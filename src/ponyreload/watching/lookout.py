@@ -25,13 +25,14 @@ class Lookout:
         may_watch: Whether this process may wait for events.
 
     Attributes:
+        watcher, polling: The two ways.
         at: When to look next, on the monotonic clock; None if there is nothing to look for.
     """
 
     def __init__(self, news: threading.Condition, matters: Callable[[str], bool], may_watch: bool) -> None:
         self._news = news
-        self._watcher = Watcher(self.touch, matters)
-        self._polling = polling.Polling()
+        self.watcher = Watcher(self.touch, matters)
+        self.polling = polling.Polling()
         self._may_watch = may_watch
         # What was to be watched at the last time, and how.
         self._wanted: tuple[dict[str, bool], float | None] = {}, None
@@ -62,8 +63,8 @@ class Lookout:
             used_at: When the application was last used, on the monotonic clock.
         """
         with self._news:
-            self._polling.used(used_at)
-            pause = self._polling.pause()
+            self.polling.used(used_at)
+            pause = self.polling.pause()
             self.at = None if pause is None else time.monotonic() + pause
             paths, self._paths = self._paths, None if pause is not None else set()
         return paths
@@ -71,14 +72,14 @@ class Lookout:
     @property
     def rests(self) -> bool:
         """Whether looks are so rare now that the files may have changed unseen."""
-        return self._polling.rests
+        return self.polling.rests
 
     def end_rest(self) -> None:
         """Look as often as usual again."""
         with self._news:
-            self._polling.used(time.monotonic())
-            if self._polling.rests:
-                self.touch(self._polling.pause() or 0)
+            self.polling.used(time.monotonic())
+            if self.polling.rests:
+                self.touch(self.polling.pause() or 0)
 
     def watch(self, folders: dict[str, bool], seconds: float | None) -> bool:
         """Wait for events in just these folders; or look at the files every so many seconds, if events do not arrive.
@@ -91,36 +92,36 @@ class Lookout:
             False if these are the same as before, and the files are looked at every so many seconds anyhow.
         """
         before, self._wanted = self._wanted, (folders, seconds)
-        if self._polling.seconds is not None and self._wanted == before:
+        if self.polling.seconds is not None and self._wanted == before:
             return False
         if seconds is None and not (self._may_watch and not is_patched() and all(map(events_arrive, folders))):
             seconds = polling.POLL_SECONDS
         if seconds is None:
             try:
-                if self._watcher.watch(folders):
+                if self.watcher.watch(folders):
                     self.touch(0)
             except OSError as error:
                 seconds = polling.POLL_SECONDS
                 say(f"no file events ({error}); looking at the files every {seconds} s instead", logging.WARNING)
-        self._polling.seconds = seconds
+        self.polling.seconds = seconds
         if seconds is not None:
-            self._watcher.stop()
+            self.watcher.stop()
             self.touch(seconds)
         return True
 
     @property
     def watched(self) -> dict[str, bool]:
         """The folders whose events are waited for, and whether the folders below each count too."""
-        return self._watcher.folders
+        return self.watcher.folders
 
     @property
     def seconds(self) -> float | None:
         """The seconds between two looks at the files, where events do not arrive or are not wanted."""
-        return self._polling.seconds
+        return self.polling.seconds
 
     def stop(self) -> None:
         """End the watcher's threads. Safe to call twice."""
-        self._watcher.stop()
+        self.watcher.stop()
 
 
 def is_due(at: float | None) -> bool:

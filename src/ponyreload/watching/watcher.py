@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -77,6 +77,11 @@ class Watcher:
     def folders(self) -> dict[str, bool]:
         """The folders that are watched, and whether the folders below each count too. From any thread."""
         return {folder: deep for folder, (_, _, deep) in self._watched.copy().items()}
+
+    @property
+    def emitters(self) -> Sequence[Any]:
+        """The threads of watchdog's that watch, one for each folder."""
+        return () if self._observer is None else tuple(self._observer.emitters)
 
     def dispatch(self, event: FileSystemEvent) -> None:
         """Take an event; watchdog calls this on its own thread."""

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextvars import Context
 from typing import TYPE_CHECKING
 
-from ponyreload.generations.generation import Generation
+from ponyreload.generations.lease import Lease
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
-
-    from ponyreload.reloading.reloader import Reloader
 
 __all__ = ["LeasedBody", "SizedBody", "is_file"]
 
@@ -19,28 +17,21 @@ __all__ = ["LeasedBody", "SizedBody", "is_file"]
 class LeasedBody:
     """A response body that runs on the generation of its request, and gives the lease back when it is closed.
 
-    Attributes:
-        generation: The one that it runs on; None when the lease has been given back.
-        environ: Of its request.
-        started: When that came, on the monotonic clock.
+    Args:
+        body: The application's own.
+        lease: The request's.
+        release: Takes the lease back.
+        context: The request's context variables; the generation is entered there.
     """
 
     def __init__(
-        self,
-        body: Iterable[bytes],
-        generation: Generation,
-        reloader: Reloader,
-        environ: WSGIEnvironment,
-        started: float,
-        context: Context,
+        self, body: Iterable[bytes], lease: Lease, release: Callable[[Lease], object], context: Context
     ) -> None:
         self._body = body
         self._parts: Iterator[bytes] | None = None
-        self.generation: Generation | None = generation
-        self._reloader = reloader
+        self._lease: Lease | None = lease  # None once it has been given back
+        self._give_back = release
         self._context = context
-        self.environ = environ
-        self.started = started
 
     def __iter__(self) -> Iterator[bytes]:
         self._parts = self._context.run(iter, self._body)
@@ -53,7 +44,7 @@ class LeasedBody:
         return self._context.run(next, self._parts)
 
     def close(self) -> None:
-        """Close the application's body, and let go of the generation; the server calls this once."""
+        """Close the application's body, and release the generation; the server calls this once."""
         try:
             close = getattr(self._body, "close", None)
             if close is not None:
@@ -66,11 +57,11 @@ class LeasedBody:
         self._release()
 
     def _release(self) -> None:
-        generation, self.generation = self.generation, None
-        if generation is not None:
-            # The server may keep the body for longer, until the next request of a connection for instance.
+        lease, self._lease = self._lease, None
+        if lease is not None:
+            # The server may keep the body for longer, for instance until the next request of a connection.
             self._context = Context()
-            self._reloader.release(generation)
+            self._give_back(lease)
 
 
 class SizedBody(LeasedBody):
@@ -81,5 +72,6 @@ class SizedBody(LeasedBody):
 
 
 def is_file(body: object, environ: WSGIEnvironment) -> bool:
+    """Tell whether a body is the server's own kind of file, which it may send by a faster way."""
     wrapper = environ.get("wsgi.file_wrapper")
     return isinstance(wrapper, type) and isinstance(body, wrapper)

@@ -7,27 +7,27 @@ generation's contents.
 
 from __future__ import annotations
 
+from ponyreload.adapters.adapter import Adapter, Host
 from ponyreload.adapters.cherrypy.listeners import LISTENERS
 from ponyreload.adapters.cherrypy.mounts import MOUNTS
 from ponyreload.adapters.cherrypy.sessions import SESSIONS
 from ponyreload.adapters.cherrypy.settings import SETTINGS
 from ponyreload.adapters.cherrypy.tools import TOOLS
 from ponyreload.generations.generation import Generation
-from ponyreload.reloading.reloader import Reloader
 
 __all__ = ["ADAPTER", "CherryPyAdapter"]
 
 
-class CherryPyAdapter:
+class CherryPyAdapter(Adapter):
     """Replaces the classes of CherryPy's process-wide objects while autoreload is on."""
 
-    def install(self, reloader: Reloader) -> None:
-        self._reloader = reloader
+    def install(self, host: Host) -> None:
+        self._host = host
         MOUNTS.install()
         TOOLS.install()
         SETTINGS.install()
         SESSIONS.install()
-        LISTENERS.install(reloader)
+        LISTENERS.install(host)
 
     def uninstall(self) -> None:
         LISTENERS.uninstall()
@@ -38,7 +38,7 @@ class CherryPyAdapter:
 
     def before_publish(self, generation: Generation) -> None:
         """Start what the generation subscribed to the bus, and apply its settings."""
-        first = self._reloader.living[0]
+        first = self._host.living[0]
         if first.number == 1:
             TOOLS.claim(first)
             LISTENERS.claim(first)

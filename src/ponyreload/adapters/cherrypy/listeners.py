@@ -16,6 +16,7 @@ from cherrypy.process.plugins import Autoreloader, Daemonizer, DropPrivileges, P
 from cherrypy.process.servers import ServerAdapter
 from cherrypy.process.wspbus import Bus
 
+from ponyreload.adapters.adapter import Host
 from ponyreload.adapters.cherrypy.owners import owner_of_given
 from ponyreload.adapters.cherrypy.servers import hand_over
 from ponyreload.generations.contents import Contents
@@ -23,7 +24,6 @@ from ponyreload.generations.context import calling, entered_generation, publishe
 from ponyreload.generations.generation import Generation
 from ponyreload.generations.owners import owner_of
 from ponyreload.loading.load import Load, load_of_this_thread
-from ponyreload.reloading.reloader import Reloader
 from ponyreload.reporting import say
 
 __all__ = ["LISTENERS", "Listeners"]
@@ -46,8 +46,8 @@ START_SECONDS = 10.0
 class Listeners:
     """Routes `cherrypy.engine` to the listeners of the active generation, and has loads leave the bus as it is."""
 
-    def install(self, reloader: Reloader) -> None:
-        self.reloader = reloader
+    def install(self, host: Host) -> None:
+        self.host = host
         self.own: Contents[Table] = Contents(dict)
         self.plugins: Contents[dict[str, Any]] = Contents(dict)
         # The server's threads that a generation was told of:  140187 -> 3, as CherryPy numbers them
@@ -88,12 +88,12 @@ class Listeners:
         if self.autoreloader_was_on and self._must_say_so:
             self._must_say_so = False
             say("CherryPy's own Autoreloader, which restarts the process, is off while ponyreload is on")
-        self.reloader.start()
+        self.host.start()
 
     def _exit(self) -> None:
         if self.blocks:
             # `block` waits for all threads before it returns; so they have to be told now.
-            self.reloader.end()
+            self.host.end()
 
     def claim(self, first: Generation) -> None:
         """Give generation 1 what its code had subscribed before autoreload was turned on."""
@@ -143,7 +143,7 @@ class Listeners:
         generation = entered_generation() or published()
         generations: Iterable[Generation]
         if channel in TOLD_TO_ALL:
-            generations = self.reloader.living
+            generations = self.host.living
         else:
             generations = () if generation is None else (generation,)
         if channel == "start_thread" and generation is not None:
@@ -256,7 +256,7 @@ class RoutedBus(EngineBus):  # type: ignore[misc]
             super().block(interval)
         finally:
             if threading.current_thread() is threading.main_thread():
-                LISTENERS.reloader.end()
+                LISTENERS.host.end()
 
     def stop(self) -> None:
         if load_of_this_thread() is None:

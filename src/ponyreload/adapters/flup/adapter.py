@@ -11,11 +11,11 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from ponyreload.adapters.adapter import Adapter, Host
 from ponyreload.adapters.flup.prefork import run_prefork
 from ponyreload.adapters.servers import Offer, Servers, maker_of_this, shown_address
 from ponyreload.generations.generation import Generation
 from ponyreload.interpreter.patches import Patches
-from ponyreload.reloading.reloader import Reloader
 from ponyreload.reporting import say
 
 __all__ = ["ADAPTER", "FlupAdapter"]
@@ -24,7 +24,7 @@ SERVERS = ("ajp", "ajp_fork", "fcgi", "fcgi_fork", "fcgi_single", "scgi", "scgi_
 NOTHING_TO_RELOAD = "CGI has a process for each request: there is nothing to reload"
 
 
-class FlupAdapter:
+class FlupAdapter(Adapter):
     """Wraps ``run`` of each ``flup.server.*.WSGIServer`` that has been imported.
 
     These have no base class in common that has it. All of them look up their application for each request.
@@ -34,8 +34,8 @@ class FlupAdapter:
         self._servers = Servers("flup")
         self._patches = Patches()
 
-    def install(self, reloader: Reloader) -> None:
-        self._reloader = reloader
+    def install(self, host: Host) -> None:
+        self._host = host
         for name in SERVERS:
             self._wrap(f"flup.server.{name}", "WSGIServer", "run", self._run)
         self._wrap("flup.server.cgi", "WSGIServer", "run", self._run_once)
@@ -44,12 +44,6 @@ class FlupAdapter:
 
     def uninstall(self) -> None:
         self._patches.undo()
-
-    def before_publish(self, generation: Generation) -> None:
-        """Nothing is due: a script hands over its application when it runs its server."""
-
-    def retire(self, generation: Generation) -> None:
-        """Nothing is held."""
 
     def hand_over(self, server: Any, generation: Generation) -> None:
         """Give the server that runs the application of *server*, which stands for it in *generation*."""
@@ -75,10 +69,10 @@ class FlupAdapter:
             self._servers.park(maker)
             return False
         _tell_of_traps(server)
-        server.application = self._servers.begin(self._reloader, _offer(server), maker)
+        server.application = self._servers.begin(self._host, _offer(server), maker)
         if not _forks(server):
             # A parent that forks has no threads of ours, so that each child begins in a sound state, and by itself.
-            self._reloader.start()
+            self._host.start()
         may_go_on = False
         try:
             may_go_on = plain(server)
@@ -91,7 +85,7 @@ class FlupAdapter:
             self._servers.end(server.application)
             # After SIGHUP the script may well start a server again.
             if not may_go_on and threading.current_thread() is threading.main_thread():
-                self._reloader.end()
+                self._host.end()
         return may_go_on
 
     def _run_once(self, plain: Callable[[Any], None], server: Any) -> None:
