@@ -25,9 +25,11 @@ class Tree:
         folder: The package's folder. Its name is that of the package.
         levels: Its rooms from the top down: packages, and files of the root by their stem. Each room may import from
             those on lower levels, and from itself.
+        foreign: Private names of other libraries' classes, which a class of ours may override.
     """
 
-    def __init__(self, folder: Path, levels: Sequence[str]) -> None:
+    def __init__(self, folder: Path, levels: Sequence[str], foreign: Sequence[str] = ()) -> None:
+        self._foreign = foreign
         self._name = folder.name
         self._height = {room: -number for number, line in enumerate(levels) for room in line.split()}
         files = sorted(folder.rglob("*.py"))
@@ -87,16 +89,24 @@ class Tree:
         defined: dict[str, set[str]] = {}
         for name, module in self.modules.items():
             defined.setdefault(_package(name), set()).update(_private_names(module))
-        everywhere = set().union(*defined.values())
+        everywhere = set().union(*defined.values()).difference(self._foreign)
         found = []
         for name, module in self.modules.items():
             foreign = everywhere - defined[_package(name)]
+            libraries = {
+                (alias.asname or alias.name).partition(".")[0]
+                for node in ast.walk(module)
+                if isinstance(node, ast.Import)
+                for alias in node.names
+            }
             for node in ast.walk(module):
                 if isinstance(node, ast.ImportFrom) and self._module(str(node.module)) is not None:
                     used = [alias.name for alias in node.names if _is_private(alias.name)]
                     is_own = _package(self._module(str(node.module)) or "") == _package(name)
                     found += [f"{name}:{node.lineno} imports {each}" for each in used if not is_own]
                 elif isinstance(node, ast.Attribute) and node.attr in foreign:
+                    if isinstance(node.value, ast.Name) and node.value.id in libraries:
+                        continue  # a module of Python's own, such as os._exit
                     found.append(f"{name}:{node.lineno} uses .{node.attr}")
         return found
 
@@ -106,7 +116,8 @@ def _room(module: str) -> str:
 
 
 def _package(module: str) -> str:
-    return module.rpartition(".")[0]
+    """Return the package that a module is in; a file of the root is one by itself."""
+    return module.rpartition(".")[0] or module
 
 
 def _reached(arrows: Mapping[str, set[str]], start: str) -> set[str]:

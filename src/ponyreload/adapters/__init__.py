@@ -6,4 +6,4 @@ routes to the newest generation; parked scripts; process-wide objects with conte
 
 from __future__ import annotations
 
-__all__: list[str] = []
+__all__ = ["adapter", "installed", "platforms"]

@@ -8,6 +8,7 @@ generation's contents.
 from __future__ import annotations
 
 from ponyreload.adapters.adapter import Adapter, Host
+from ponyreload.adapters.cherrypy.bus import route_bus, unroute_bus
 from ponyreload.adapters.cherrypy.listeners import LISTENERS
 from ponyreload.adapters.cherrypy.mounts import MOUNTS
 from ponyreload.adapters.cherrypy.sessions import SESSIONS
@@ -28,8 +29,10 @@ class CherryPyAdapter(Adapter):
         SETTINGS.install()
         SESSIONS.install()
         LISTENERS.install(host)
+        route_bus()
 
     def uninstall(self) -> None:
+        unroute_bus()
         LISTENERS.uninstall()
         SESSIONS.uninstall()
         SETTINGS.uninstall()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 import threading
 import time
@@ -17,22 +16,19 @@ from cherrypy.process.servers import ServerAdapter
 from cherrypy.process.wspbus import Bus
 
 from ponyreload.adapters.adapter import Host
-from ponyreload.adapters.cherrypy.owners import owner_of_given
 from ponyreload.adapters.cherrypy.servers import hand_over
 from ponyreload.generations.contents import Contents
-from ponyreload.generations.context import calling, entered_generation, published
+from ponyreload.generations.context import entered_generation, published
 from ponyreload.generations.generation import Generation
 from ponyreload.generations.owners import owner_of
-from ponyreload.loading.load import Load, load_of_this_thread
+from ponyreload.loading.load import Load
 from ponyreload.reporting import say
 
-__all__ = ["LISTENERS", "Listeners"]
+__all__ = ["DONE_ONCE", "LISTENERS", "Listeners", "bus_of", "is_of_process"]
 
 # channel -> callback -> priority:  "start" -> {<bound method Monitor.start>: 70}
 Table = dict[str, dict[Callable[..., Any], int]]
 
-# Bus, or what CherryPy has in its place on Windows.
-EngineBus: Any = type(cherrypy.engine)
 # Told to every generation that lives, not only to the one that serves: its plugins run.
 TOLD_TO_ALL = ("stop", "exit", "graceful", "stop_thread")
 # What belongs to the process, whoever subscribes it: what only a start of the process may do …
@@ -63,18 +59,14 @@ class Listeners:
         if cherrypy.engine.autoreload.thread is not None:
             cherrypy.engine.autoreload.stop()
         self._must_say_so = True
-        cherrypy.engine.__class__ = RoutedBus
-        cherrypy.engine.signal_handler.subscribe = _subscribe_signals
         # Above 65, the Daemonizer, which forks: no thread lives through that.
         cherrypy.engine.subscribe("start", self._start, priority=71)
         # Not by `RoutedBus.exit`: CherryPy's signal handlers are methods that were bound before.
         cherrypy.engine.subscribe("exit", self._exit, priority=100)
 
     def uninstall(self) -> None:
-        cherrypy.engine.__class__ = EngineBus
         cherrypy.engine.unsubscribe("start", self._start)
         cherrypy.engine.unsubscribe("exit", self._exit)
-        del cherrypy.engine.signal_handler.subscribe
         if self.autoreloader_was_on:
             cherrypy.engine.autoreload.subscribe()
         serving = published()
@@ -99,7 +91,7 @@ class Listeners:
         """Give generation 1 what its code had subscribed before autoreload was turned on."""
         engine = cherrypy.engine
         for channel, callbacks in list(engine.listeners.items()):
-            mine = {each for each in callbacks if not _is_of_process(each) and owner_of(each) is first}
+            mine = {each for each in callbacks if not is_of_process(each) and owner_of(each) is first}
             for callback in mine:
                 self.own.of(first).setdefault(channel, {})[callback] = engine._priorities[channel, callback]
             if mine:
@@ -118,13 +110,13 @@ class Listeners:
             time.sleep(0.01)  # the bus tells nobody when it has started
         if engine.state == engine.states.STARTED:
             self._started.add(generation)
-            _bus_of(self.own.of(generation)).publish("start")
+            bus_of(self.own.of(generation)).publish("start")
 
     def retire(self, generation: Generation) -> None:
         """Stop and unsubscribe what the generation subscribed."""
         table = self.own.of(generation)
         if generation in self._started or generation.number == 1:
-            bus = _bus_of(table)
+            bus = bus_of(table)
             calls = [("stop_thread", number) for number in self.threads.of(generation).values()]
             for call in [*calls, ("stop",), ("exit",)]:
                 try:
@@ -160,7 +152,7 @@ class Listeners:
         number = cherrypy.engine.thread_manager.threads.get(thread)
         if callbacks and number is not None and thread not in self.threads.of(generation):
             self.threads.of(generation)[thread] = number
-            _bus_of({"start_thread": callbacks}).publish("start_thread", number)
+            bus_of({"start_thread": callbacks}).publish("start_thread", number)
 
     def hand_over(self, load: Load) -> None:
         """Fill the slots of the servers that run with the applications of those that a load subscribed."""
@@ -171,107 +163,7 @@ class Listeners:
             hand_over(httpserver, load.generation)
 
 
-class RoutedBus(EngineBus):  # type: ignore[misc]
-    """`cherrypy.engine`: listeners of user modules belong to their generation; a load neither starts nor ends it."""
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        owner = None if name in vars(self) else owner_of(value)
-        if owner is None:
-            super().__setattr__(name, value)
-        else:
-            LISTENERS.plugins.of(owner)[name] = value
-
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return LISTENERS.plugins.get()[name]
-        except KeyError:
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}") from None
-
-    def subscribe(self, channel: str, callback: Any = None, priority: int | None = None) -> Any:
-        if callback is None:
-            return functools.partial(self.subscribe, channel, priority=priority)
-        carrier, load = getattr(callback, "__self__", None), load_of_this_thread()
-        if isinstance(carrier, Autoreloader):
-            return None
-        if isinstance(carrier, DONE_ONCE) and load is not None:
-            if channel == "start" and isinstance(carrier, ServerAdapter):
-                LISTENERS.brought.setdefault(load, []).append(carrier)
-            return None
-        owner = None if _is_of_process(callback) else owner_of_given(callback)
-        if isinstance(carrier, LogManager) and carrier.appid is not None:
-            owner = entered_generation() or calling()  # the log of an application, which this generation is making
-        if owner is None:
-            super().subscribe(channel, callback, priority)
-        else:
-            self.listeners.setdefault(channel, set())
-            priority = getattr(callback, "priority", 50) if priority is None else priority
-            LISTENERS.own.of(owner).setdefault(channel, {})[callback] = priority
-        return None
-
-    def unsubscribe(self, channel: str, callback: Any) -> None:
-        carrier, load = getattr(callback, "__self__", None), load_of_this_thread()
-        if isinstance(carrier, DONE_ONCE) and load is not None:
-            brought = LISTENERS.brought.get(load, [])
-            if carrier in brought:
-                brought.remove(carrier)
-            return
-        owner = None if _is_of_process(callback) else owner_of_given(callback)
-        if owner is not None:
-            LISTENERS.own.of(owner).get(channel, {}).pop(callback, None)
-        super().unsubscribe(channel, callback)
-
-    def publish(self, channel: str, *args: Any, **kwargs: Any) -> Any:
-        own = LISTENERS.told(channel, *args)
-        if own:
-            merged = {each: self._priorities[channel, each] for each in tuple(self.listeners.get(channel, ()))}
-            for callbacks in own:
-                merged.update(callbacks)
-            result = _bus_of({channel: merged}).publish(channel, *args, **kwargs)
-        else:
-            result = super().publish(channel, *args, **kwargs)
-        if channel == "acquire_thread":
-            LISTENERS.greet_thread()
-        return result
-
-    def start(self) -> None:
-        load = load_of_this_thread()
-        if load is None:
-            super().start()
-            return
-        LISTENERS.hand_over(load)
-        if not LISTENERS.blocks:
-            # The first script goes on to a loop of its own, unless it just has not come to `block` yet. Two loops
-            # must not run beside each other.
-            load.park()
-            if not LISTENERS.blocks:
-                raise SystemExit
-
-    def block(self, interval: float = 0.1) -> None:
-        load = load_of_this_thread()
-        if load is not None:
-            load.park()
-            return
-        LISTENERS.blocks = True
-        try:
-            super().block(interval)
-        finally:
-            if threading.current_thread() is threading.main_thread():
-                LISTENERS.host.end()
-
-    def stop(self) -> None:
-        if load_of_this_thread() is None:
-            super().stop()
-
-    def exit(self) -> None:
-        if load_of_this_thread() is None:
-            super().exit()
-
-    def restart(self) -> None:
-        if load_of_this_thread() is None:
-            super().restart()
-
-
-def _is_of_process(callback: Any) -> bool:
+def is_of_process(callback: Any) -> bool:
     return isinstance(getattr(callback, "__self__", None), DONE_ONCE + ONE_OF_A_KIND)
 
 
@@ -284,14 +176,7 @@ def _forget_loggers(table: Table) -> None:
                 logging.Logger.manager.loggerDict.pop(log.name, None)
 
 
-def _subscribe_signals() -> None:
-    """Set CherryPy's signal handlers; a load has them already, unless its own code added to them."""
-    plugin = cherrypy.engine.signal_handler
-    if load_of_this_thread() is None or any(map(owner_of, plugin.handlers.values())):
-        type(plugin).subscribe(plugin)
-
-
-def _bus_of(listeners: Table) -> Any:
+def bus_of(listeners: Table) -> Any:
     """Return a bus that has just these listeners, and logs where CherryPy's does."""
     bus = Bus()
     bus.log = cherrypy.engine.log

@@ -5,49 +5,20 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, NamedTuple, TypeVar, overload
+from typing import Any, TypeVar, overload
 
 import cherrypy
 from cherrypy._cpdispatch import LateParamPageHandler
 
+from ponyreload.adapters.cherrypy.page import Page, checked_headers, name_of, parameters_of, pattern_of, takes_any
 from ponyreload.generations.contents import Contents
 
 __all__ = ["Pages", "http"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-PARAMETER = re.compile(r"\$[^\W\d]\w*")
-HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 ADDRESS = re.compile(r"(?:\[([0-9a-fA-F:.]+)\]|([^\s:/\[\]]*)):(\d{1,5})")
 TEXT = "text/plain;charset=utf-8"
-
-
-class Page(NamedTuple):
-    """One page: the pattern of its path, and the function that answers.
-
-    Sample row: ``Page(("blog", "$year"), <function>, {"Content-Type": "text/html"})``.
-    """
-
-    pattern: tuple[str, ...]
-    function: Callable[..., Any]
-    headers: dict[str, str]
-
-    def match(self, path: tuple[str, ...]) -> dict[str, str] | None:
-        """Return the parameters that *path* gives this page; None if it is not this page's path."""
-        if len(path) != len(self.pattern):
-            return None
-        parameters: dict[str, str] = {}
-        for wanted, found in zip(self.pattern, path, strict=True):
-            if wanted.startswith("$"):
-                parameters[wanted[1:]] = found
-            elif wanted != found:
-                return None
-        return parameters
-
-    @property
-    def order(self) -> tuple[bool, ...]:
-        """What sorts pages so that a literal word is tried before a parameter in its place."""
-        return tuple(part.startswith("$") for part in self.pattern)
 
 
 class Pages:
@@ -80,10 +51,10 @@ class Pages:
                 function has the path.
         """
         if callable(page):
-            return self._add(None, page, _checked(headers))
+            return self._add(None, page, checked_headers(headers))
         if page is not None and not isinstance(page, str):
             raise TypeError(f"@http takes a path such as '/blog/$year', or nothing at all, not {page!r}")
-        checked, pattern = _checked(headers), None if page is None else _pattern(page)
+        checked, pattern = checked_headers(headers), None if page is None else pattern_of(page)
         return lambda function: self._add(pattern, function, checked)
 
     def _add(self, pattern: tuple[str, ...] | None, function: F, headers: dict[str, str]) -> F:
@@ -92,15 +63,17 @@ class Pages:
             raise TypeError(f"@http makes a page of a function with a name, not of {function!r}")
         pattern = (name,) if pattern is None else pattern
         path = "/" + "/".join(pattern)
-        parameters = _parameters(function)
+        parameters = parameters_of(function)
         for part in pattern:
-            if part.startswith("$") and part[1:] not in parameters and not _takes_any(parameters):
-                raise TypeError(f"page {_name(function)} takes no parameter {part[1:]!r}, which {path!r} gives it")
+            if part.startswith("$") and part[1:] not in parameters and not takes_any(parameters):
+                raise TypeError(f"page {name_of(function)} takes no parameter {part[1:]!r}, which {path!r} gives it")
         pages = self._pages.get()
         key = tuple("$" if part.startswith("$") else part for part in pattern)
         before = pages.get(key)
-        if before is not None and _name(before.function) != _name(function):
-            raise ValueError(f"{path!r} is the path of page {_name(before.function)}; {_name(function)} needs another")
+        if before is not None and name_of(before.function) != name_of(function):
+            raise ValueError(
+                f"{path!r} is the path of page {name_of(before.function)}; {name_of(function)} needs another"
+            )
         pages[key] = Page(pattern, function, headers)
         return function
 
@@ -195,7 +168,7 @@ class PageHandler(LateParamPageHandler):  # type: ignore[misc]
         if isinstance(answer, Iterable) and not isinstance(answer, Mapping | bytearray | memoryview):
             cherrypy.serving.response.stream = True
             return _stream(answer)
-        name = _name(self._page.function)
+        name = name_of(self._page.function)
         raise TypeError(f"page {name} returned {answer!r}; a page returns str, bytes, None or an iterable of these")
 
     def _call(self) -> Any:
@@ -203,20 +176,20 @@ class PageHandler(LateParamPageHandler):  # type: ignore[misc]
         try:
             return self.callable(**parameters)
         except TypeError:
-            _check_parameters(self.callable, parameters)
+            _checkparameters_of(self.callable, parameters)
             raise
 
 
-def _check_parameters(function: Callable[..., Any], given: Mapping[str, Any]) -> None:
+def _checkparameters_of(function: Callable[..., Any], given: Mapping[str, Any]) -> None:
     """Raise CherryPy's error if the parameters of a request are not those of the page.
 
     CherryPy's own check takes the first parameter of any function for `self`, and overlooks keyword-only ones.
     """
-    parameters = _parameters(function)
+    parameters = parameters_of(function)
     variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     named = {name: each for name, each in parameters.items() if each.kind not in variable}
     missing = [name for name, each in named.items() if each.default is each.empty and name not in given]
-    unknown = set() if _takes_any(parameters) else given.keys() - named.keys()
+    unknown = set() if takes_any(parameters) else given.keys() - named.keys()
     in_body = unknown & (cherrypy.serving.request.body.params or {}).keys()
     for status, what, names in (
         (404, "Missing parameters", missing),
@@ -226,15 +199,6 @@ def _check_parameters(function: Callable[..., Any], given: Mapping[str, Any]) ->
         if names:
             is_shown = cherrypy.serving.request.show_mismatched_params
             raise cherrypy.HTTPError(status, f"{what}: {', '.join(names)}" if is_shown else None)
-
-
-def _parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
-    # Those of a decorator's own wrapper, which is what is called.
-    return inspect.signature(function, follow_wrapped=False).parameters
-
-
-def _takes_any(parameters: Mapping[str, inspect.Parameter]) -> bool:
-    return any(each.kind is each.VAR_KEYWORD for each in parameters.values())
 
 
 def _stream(parts: Iterable[Any]) -> Iterator[bytes]:
@@ -253,20 +217,6 @@ def _encode(part: Any) -> bytes:
     raise TypeError(f"a page's iterable gives str or bytes, not {part!r}")
 
 
-def _name(function: Callable[..., Any]) -> str:
-    return f"{function.__module__}.{getattr(function, '__qualname__', function)}"
-
-
-def _pattern(path: str) -> tuple[str, ...]:
-    if not path.startswith("/") or "?" in path or "#" in path:
-        raise ValueError(f"a page's path starts with '/' and has no query, as in '/blog/$year', not {path!r}")
-    pattern = tuple(part for part in path.split("/") if part)
-    parameters = [part for part in pattern if "$" in part]
-    if not all(map(PARAMETER.fullmatch, parameters)) or len(parameters) != len(set(parameters)):
-        raise ValueError(f"a parameter is a whole part of a path, once, as in '/blog/$year'; not so in {path!r}")
-    return pattern
-
-
 def _sections(path: str) -> Iterator[str]:
     """Give the sections of CherryPy's configuration for a path: "/", "/blog", "/blog/2024"."""
     yield "/"
@@ -275,23 +225,6 @@ def _sections(path: str) -> Iterator[str]:
         if part:
             section += f"/{part}"
             yield section
-
-
-def _checked(headers: Mapping[str, object]) -> dict[str, str]:
-    return {_header_name(name): _header_value(name, value) for name, value in headers.items()}
-
-
-def _header_name(name: str) -> str:
-    header = name.replace("_", "-").title()
-    if not HEADER.fullmatch(header):
-        raise ValueError(f"a header is named as in content_type='text/html', not {name!r}")
-    return header
-
-
-def _header_value(name: str, value: object) -> str:
-    if not isinstance(value, str) or "\n" in value or "\r" in value:
-        raise TypeError(f"header {_header_name(name)} takes one line of text, not {value!r}")
-    return value
 
 
 def _parse_address(address: object) -> tuple[str, int]:

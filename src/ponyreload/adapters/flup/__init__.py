@@ -1,0 +1,8 @@
+"""flup: FastCGI, SCGI and AJP servers, threaded and forking.
+
+In: what user scripts run. Out: servers that stay, and route to the newest generation; parked scripts.
+"""
+
+from __future__ import annotations
+
+__all__ = ["adapter"]
