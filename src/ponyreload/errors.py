@@ -45,7 +45,7 @@ class LoadError(PonyreloadError):
         self.details = details
         self.source = source
         self.shareable = shareable
-        # The text of a SyntaxError ends with the place, which is told already.
+        # The text of a SyntaxError ends with the place, which is given already.
         try:
             said = reason.msg if place and isinstance(reason, SyntaxError) else str(reason)
         except Exception:

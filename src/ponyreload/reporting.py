@@ -11,7 +11,7 @@ __all__ = ["listed", "logger", "say", "shown"]
 
 logger = logging.getLogger("ponyreload")
 
-# Several forked processes write to one log: theirs are told apart, and those of the first need no number.
+# Several forked processes write to one log. The children's lines get their process id.
 _first_process = os.getpid()
 
 
@@ -21,7 +21,7 @@ def say(text: str, level: int = logging.INFO, *, of_load: bool = False) -> None:
     Python's own level for all loggers, WARNING, is taken for INFO here: `waitress.serve`, for one, puts in a handler
     and leaves it at that. `logging.config` disables all loggers that it is not told of; so that says nothing of ours.
 
-    The attribute ``of_load`` of the record says whether the journal's listeners are told the same.
+    The attribute ``of_load`` of the record says whether the journal's listeners hear the same.
     """
     if os.getpid() != _first_process:
         text = f"process {os.getpid()}: {text}"

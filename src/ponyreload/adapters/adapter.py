@@ -41,7 +41,7 @@ class Host(Protocol):
         """Let the parked scripts run their clean-up, and wait for it: the server has ended."""
 
     def begin_in_child(self) -> None:
-        """Begin anew in a process that was forked without Python's knowledge; its only thread calls this."""
+        """Reset the state in a process that was forked without Python's knowledge; its only thread calls this."""
 
 
 class Adapter:

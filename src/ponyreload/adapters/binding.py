@@ -1,4 +1,4 @@
-"""Binding: a load that takes an address which this process has taken already is told so, and what to do.
+"""Binding: a load that takes an address which this process already uses gets an error with the ways out.
 
 This is for servers that no other adapter knows. A script that starts one is reloaded like any other, up to there.
 """
@@ -57,7 +57,7 @@ class BindingAdapter(Adapter):
     def __init__(self) -> None:
         self._patches = Patches()
         # By kind and port, or path:  (2, 8080) -> Bound(("127.0.0.1", 8080), "app.py:12"). Not by socket: some
-        # libraries go on with the descriptor alone.
+        # libraries keep the descriptor only.
         self._bound: dict[object, Bound] = {}
 
     def install(self, host: Host) -> None:

@@ -54,7 +54,7 @@ class CherootAdapter(Adapter):
             statistics.pop(f"Cheroot HTTPServer {id(server)}", None)
 
     def _maker(self, server: Any) -> Generation | None:
-        """Return the generation whose code made or starts a server; None if that is no user code."""
+        """Return the generation whose code made or starts a server; None if that is not user code."""
         made_by = self._makers.get(server)
         return (made_by and made_by()) or maker_of_this()
 

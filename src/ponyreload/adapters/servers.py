@@ -35,7 +35,7 @@ class Offer(NamedTuple):
 class Servers:
     """Gives each server that runs the application of each generation.
 
-    Threads: a script may start its servers in several. ``_filled`` guards the tables below, and is told when a load
+    Threads: a script may start its servers in several. ``_filled`` guards the tables below, and is notified when a load
     hands over an application.
     """
 
@@ -48,7 +48,7 @@ class Servers:
         self._filled = threading.Condition()
 
     def begin(self, host: Host, offer: Offer, maker: Generation | None) -> Any:
-        """Return the application that a server is to hold, which *maker*'s code starts; None if no user code does."""
+        """Return the application that a server is to hold, which *maker*'s code starts; None if system code does."""
         with self._filled:
             if isinstance(offer.app, Slot):
                 self._ended.discard(offer.app)
@@ -118,7 +118,7 @@ class Servers:
 
 
 def maker_of_this() -> Generation | None:
-    """Return the generation whose code makes or starts a server in this thread; None if that is no user code."""
+    """Return the generation whose code makes or starts a server in this thread; None if that is not user code."""
     bind(calling_names())
     return entered_generation() or calling()
 

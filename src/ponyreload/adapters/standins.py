@@ -20,7 +20,7 @@ from ponyreload.wsgi.slots import Slot
 
 __all__ = ["StandIns", "is_loading"]
 
-# Between two looks at where a script is.
+# Seconds between two checks of where a script is.
 LOOK_SECONDS = 0.005
 
 
@@ -89,7 +89,7 @@ class StandIns:
         return self._running.get(address)
 
     def maker_of(self, server: Any) -> Generation | None:
-        """Return the generation whose code made or starts *server*; None if that is no user code."""
+        """Return the generation whose code made or starts *server*; None if that is not user code."""
         made_by = self._makers.get(server)
         return maker_of_this() if made_by is None else made_by()
 
@@ -134,7 +134,7 @@ class StandIns:
 
 
 def is_loading(generation: Generation) -> bool:
-    """Tell whether *generation* is being loaded, in this thread at least: its script may go on after it is served."""
+    """Tell whether *generation* is being loaded, in this thread at least: its script may run on after that."""
     load = generation.load
     return load is not None and (not generation.published or load_of_this_thread() is load)
 

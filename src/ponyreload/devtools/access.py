@@ -89,7 +89,7 @@ def _is_proxied(environ: Mapping[str, Any]) -> bool:
 
 
 def _forwarded(environ: Mapping[str, Any]) -> list[str]:
-    """Return the clients that proxies name, as they are written; a name that is no address stays one."""
+    """Return the clients that proxies name, as they are written, whether or not they are addresses."""
     named = [each for header in NAMING for each in _parts(environ.get(header, ""))]
     if "HTTP_FORWARDED" in environ:
         # An element without a "for", or with a hidden one, names nobody that could be admitted.

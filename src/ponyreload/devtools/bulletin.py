@@ -1,4 +1,4 @@
-"""The bulletin: what open pages are told of loads."""
+"""The bulletin: the news of loads for open pages."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def now() -> int:
 
 
 class Bulletin:
-    """What a page needs to know: whether it is older than what serves, and why the newest contents are not served.
+    """What a page needs to know: whether it is older than what is served, and why the newest contents are not.
 
-    Pages and news are told apart by time: a page that was asked for before something was published is older than that.
+    News are compared with a page by time: a page that was requested before a publish is older than what is served now.
     Numbers of generations would not do, as each of several processes counts its own.
 
     Any thread may read; what is read is replaced as a whole.
@@ -60,7 +60,7 @@ class Bulletin:
     # -- as a listener of the journal ------------------------------------------------------------------------
 
     def load_began(self, load: Load) -> None:
-        """Nothing is told before a load has ended."""
+        """Nothing: pages hear of a load when it has ended."""
 
     def load_ended(self, record: LoadRecord) -> None:
         """Tell of a generation that serves from now on, or of an error."""
@@ -75,7 +75,7 @@ class Bulletin:
         self._publish(record.error)
 
     def error_is_over(self, number: int) -> None:  # noqa: ARG002 - the protocol's
-        """Tell that what serves is what the files say."""
+        """Tell that the newest contents are served again."""
         self._publish(None)
 
     def _publish(self, error: Failure | None) -> None:

@@ -78,7 +78,7 @@ class Devtools:
         self._events.stop()
 
     def begin_in_child(self) -> None:
-        """Begin anew in a forked process, which has none of the threads."""
+        """Reset the state in a forked process, which has none of the threads."""
         self._bulletin.forget_all()
         self._journal.listen(self._bulletin)
         self._events.drop()

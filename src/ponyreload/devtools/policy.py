@@ -75,7 +75,7 @@ def _parsed(policy: str) -> dict[str, list[str]]:
     directives: dict[str, list[str]] = {}
     for directive in policy.split(";"):
         name, *sources = directive.split() or [""]
-        # Of two of a name, the first counts. A nonce is told apart by its case, words are not.
+        # Of two directives with one name, the first counts. A nonce is case-sensitive, keywords are not.
         plain = [each if NONCE.fullmatch(each) else each.lower() for each in sources]
         directives.setdefault(name.lower(), plain)
     return directives

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Status"]
 
-# So many of the last loads are told, so many of the files that had changed, and so many modules of a load: the slowest.
+# At most: the last loads, the changed files of each, and the slowest modules of each.
 LOADS = 20
 CHANGED = 20
 MODULES = 40
@@ -42,7 +42,7 @@ DISTRIBUTIONS = {
 
 
 class Status:
-    """Tells what a reloader has and does. To be asked from any thread; it changes nothing, and no user code runs."""
+    """Describes a reloader. Safe to call from any thread; it changes nothing, and no user code runs."""
 
     def __init__(self, application: Application) -> None:
         self._application = application

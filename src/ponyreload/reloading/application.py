@@ -91,7 +91,7 @@ class Application:
                 self.files.adopt(self.serving, name)
 
     def begin_in_child(self) -> None:
-        """Begin anew in a forked process, which has only the thread that forked: what serves goes on serving."""
+        """Reset the state in a forked process, which has only the thread that forked. It serves on."""
         self.living.begin_in_child()
         self.files.begin_in_child(self.serving)
         self.retained.begin_in_child()

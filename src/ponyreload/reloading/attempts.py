@@ -90,7 +90,7 @@ class Attempts:
         )
         self.loading = load
         if not pace.begins_behind:
-            # Requests that come from here on get what serves: the load itself may ask, and wait for the answer.
+            # Requests from here on get the generation that serves: the load itself may send one, and wait for it.
             pace.is_behind = False
         application.journal.began(load)
         load.start()

@@ -14,13 +14,12 @@ from ponyreload.reloading.updating import Updater
 
 __all__ = ["Forking"]
 
-# Seconds. A process that forks while a generation is loaded waits for that so long; then the load is given up, and
-# tried again.
+# Seconds that a fork waits for a load, at most; then the load is given up, and tried again.
 FORK_SECONDS = 1.0
 
 
 class Forking:
-    """Holds the locks over a fork, and has the child begin anew.
+    """Holds the locks over a fork, and resets the state in the child.
 
     The thread that forks takes all locks before, in one order, so that the child finds them free. No load may be busy
     then, as it may hold locks that are not ours.
@@ -46,12 +45,12 @@ class Forking:
             os.register_at_fork(before=self._hold, after_in_parent=self._let_go, after_in_child=self._begin_in_child)
 
     def begin_in_child(self) -> None:
-        """Begin anew in a process that was forked without Python's knowledge; its only thread calls this."""
+        """Reset the state in a process that was forked without Python's knowledge; its only thread calls this."""
         self._hold()
         self._begin_in_child()
 
     def finish_load(self) -> None:
-        """Wait until what is being loaded serves; or give it up: a forked process could not go on with it."""
+        """Wait until the load that is under way is published; or give it up: a child could not continue it."""
         updater = self._updater()
         mine, news = load_of_this_thread(), self._application.news
         if not updater.is_running_here():

@@ -11,15 +11,14 @@ from ponyreload.watching.lookout import is_due
 
 __all__ = ["Pace", "Times"]
 
-# Seconds. A save that does not load is reported once the files have been quiet for so long: the next keystroke may
-# mend it.
+# Seconds without a change before a failed load is reported: the next keystroke may mend it.
 QUIET_SECONDS = 0.1
-# Seconds. What follows a publish, to watch new folders and to retire the generation before, competes with requests
-# for the GIL; so it waits for so long.
+# Seconds to wait after a publish. Watching new folders and retiring the generation before compete with requests for
+# the GIL.
 GIVE_WAY_SECONDS = 0.02
-# Seconds. The first request of a forked process waits for so long, at most, until the newest contents are served.
+# Seconds that the first request of a forked process waits, at most, until the newest contents are served.
 CATCH_UP_SECONDS = 10.0
-# Seconds. The same for the first request after a rest of the polling.
+# Seconds that the first request after a rest of the polling waits, at most.
 WAKE_SECONDS = 1.0
 
 Times = tuple[float | None, ...]

@@ -131,14 +131,14 @@ class Reloader:
     def retained(self) -> list[Holder]:
         """Return what keeps retired generations in memory: one holder for each that is, oldest first.
 
-        Collects what nobody holds, and looks at all other objects: about half a second for a million. Generation 1 is
+        Runs the garbage collector, and walks over all objects: about half a second for a million. Generation 1 is
         not reported while the script that it began with runs on, as that holds it.
         """
         gc.collect()
         return self.application.retained.holders()
 
     def stop(self) -> None:
-        """End watching and take all hooks out. The generation that serves goes on serving. Safe to call twice."""
+        """End watching and remove all hooks. The current generation keeps serving. Safe to call twice."""
         application = self.application
         self.updater.stop()
         application.tools.stop()
@@ -165,7 +165,7 @@ class Reloader:
         application.adapters.install(self, application.hooks.call_after_import)
         atexit.register(self._at_exit)
         self._forking.install()
-        # Threads of later scripts end by their clean-up, so that comes before the interpreter waits for them.
+        # Threads of later scripts end by their clean-up, so that comes before Python waits for them.
         private.call_before_threads_are_joined(self.end)
 
     def add_entry(self, name: str, namespace: dict[str, Any], options: Options) -> None:

@@ -36,7 +36,7 @@ class Retiring:
         name = f"ponyreload retires {generation.number}"
         try:
             threading.Thread(target=self._retire, args=(generation,), name=name).start()
-        except RuntimeError:  # the interpreter is ending, and starts no more threads
+        except RuntimeError:  # Python is shutting down, and starts no more threads
             self._retire(generation)
 
     def _retire(self, generation: Generation) -> None:

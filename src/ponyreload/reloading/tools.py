@@ -32,7 +32,7 @@ class DeveloperTools(Tools, Protocol):
         """End the threads; pages hear no more."""
 
     def begin_in_child(self) -> None:
-        """Begin anew in a forked process, which has none of the threads."""
+        """Reset the state in a forked process, which has none of the threads."""
 
 
 class LazyTools:
@@ -92,6 +92,6 @@ class LazyTools:
             self._made.stop()
 
     def begin_in_child(self) -> None:
-        """Begin anew in a forked process."""
+        """Reset the state in a forked process."""
         if self._made is not None:
             self._made.begin_in_child()

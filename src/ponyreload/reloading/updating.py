@@ -89,7 +89,7 @@ class Updater:
         try:
             do()
         except Exception:
-            # What serves goes on serving, and the next save gets its chance.
+            # The current generation serves on, and the next save is tried.
             say(f"ponyreload itself failed; please report this:\n{traceback.format_exc()}", logging.ERROR)
             if self.pace.scans_started == scans:
                 self.pace.start_scan()  # or it would be tried again at once, and for ever
@@ -191,7 +191,7 @@ class Updater:
         self._watch()
 
     def _is_undone(self, serving: Generation) -> bool:
-        """Tell whether the files, after a failed load, are again those of what serves; then that error is over."""
+        """Tell whether, after a failed load, the files are again those that are served; then that error is over."""
         application = self._application
         if serving.is_broken or not application.files.are_as_served(serving):
             return False
@@ -209,7 +209,7 @@ class Updater:
         return is_truncated and self.pace.is_moving()
 
     def _watch(self) -> None:
-        """Watch the folders of what serves, and of what failed to."""
+        """Watch the folders of the generation that serves, and of the load that failed."""
         application = self._application
         folders = application.files.folders(application.serving)
         if self.pace.lookout.watch(folders, application.options.poll_seconds):

@@ -92,7 +92,7 @@ class RoutedBus(EngineBus):  # type: ignore[misc]
             return
         LISTENERS.hand_over(load)
         if not LISTENERS.blocks:
-            # The first script goes on to a loop of its own, unless it just has not come to `block` yet. Two loops
+            # The first script continues with a loop of its own, unless it has not reached `block` yet. Two loops
             # must not run beside each other.
             load.park()
             if not LISTENERS.blocks:

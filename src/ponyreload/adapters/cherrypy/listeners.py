@@ -35,7 +35,7 @@ TOLD_TO_ALL = ("stop", "exit", "graceful", "stop_thread")
 DONE_ONCE = (Daemonizer, DropPrivileges, PIDFile, ServerAdapter)
 # … and what there is one of.
 ONE_OF_A_KIND = (Autoreloader, Bus, SignalHandler, ThreadManager)
-# A load that is done while the bus is starting waits for that so long, so that its own listeners are started too.
+# Seconds. A load that is done while the bus is starting waits for that, so that its own listeners are started too.
 START_SECONDS = 10.0
 
 
@@ -46,7 +46,7 @@ class Listeners:
         self.host = host
         self.own: Contents[Table] = Contents(dict)
         self.plugins: Contents[dict[str, Any]] = Contents(dict)
-        # The server's threads that a generation was told of:  140187 -> 3, as CherryPy numbers them
+        # The server's threads that were announced to a generation:  140187 -> 3, as CherryPy numbers them
         self.threads: Contents[dict[int, int]] = Contents(dict)
         # Generations whose "start" listeners were called here, and not by the bus.
         self._started: weakref.WeakSet[Generation] = weakref.WeakSet()
@@ -131,7 +131,7 @@ class Listeners:
             cherrypy._Serving.request.app = None
 
     def told(self, channel: str, *args: Any) -> list[dict[Callable[..., Any], int]]:
-        """Return the listeners of generations that are told of something on *channel*."""
+        """Return the listeners to call for a message on *channel*, of each generation that gets it."""
         generation = entered_generation() or published()
         generations: Iterable[Generation]
         if channel in TOLD_TO_ALL:

@@ -31,7 +31,7 @@ class Mounts:
         cherrypy.tree.apps = self.own.of(published())
 
     def note(self, path: str) -> None:
-        """Note that an application has been mounted: by a system module, if no user code is running here."""
+        """Note that an application has been mounted: by a system module, if user code is not running here."""
         if entered_generation() is None and calling() is None:
             self._of_process[path] = self.own.get()[path]
 

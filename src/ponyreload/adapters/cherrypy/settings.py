@@ -72,7 +72,7 @@ for _name in (
 
 
 class RoutedServer(Server):  # type: ignore[misc]
-    """`cherrypy.server`: the first script sets it up; a later one is told what it cannot change."""
+    """`cherrypy.server`: the first script sets it up; a later one is warned of what it cannot change."""
 
     def __setattr__(self, name: str, value: Any) -> None:
         load = load_of_this_thread()
