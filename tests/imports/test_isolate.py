@@ -152,7 +152,7 @@ def test_an_edit_of_an_isolated_library_fires_no_reload_and_the_next_one_takes_i
         project.replace("site-packages/ledger/registry.py", "NAMES.append(name)", "NAMES.append(name.upper())")
         save("app.py", '"one"', '"two"')
         tell(answer=request(app.application), generation=app.reloader.generation,
-             watched=[*watched, *app.reloader.serving.sources, *app.reloader.application.files.folders(app.reloader.serving)])
+             watched=[*watched, *app.reloader.serving.sources, *app.reloader.application.lookout.watched])
     """))  # fmt: skip
     assert told["answer"] == "two ['ORDER']"
     assert told["generation"] == 3

@@ -302,14 +302,15 @@ def test_a_file_that_is_mended_between_its_compilation_and_its_run_is_served(pro
     gate = "import threading\nentered, go = threading.Event(), threading.Event()\n"
     told = project({**FILES, "gate.py": gate}).drive("""
         import app, gate
+        from ponyreload.loading import precompiling
         updater, lookout = app.reloader.updater, app.reloader.application.lookout
         updater.is_started = True  # it is stepped by hand, so that no event comes that this test does not send
         lookout.watch = lambda folders, seconds: False
-        compile = app.reloader.application.files.compile
+        compile = precompiling.compile_changed
 
         def mend_first(*given):
             broken = compile(*given)
-            app.reloader.application.files.compile = compile
+            precompiling.compile_changed = compile
             project.edit("shop/cart.py", '''
                 from ponyreload import *
                 import gate
@@ -326,7 +327,7 @@ def test_a_file_that_is_mended_between_its_compilation_and_its_run_is_served(pro
             until(lambda: lookout.at is None)  # and the look at it has found nothing newer
             gate.go.set()
 
-        app.reloader.application.files.compile = mend_first
+        precompiling.compile_changed = mend_first
         project.edit("shop/cart.py", "from ponyreload import *\\nPRICE = = 2\\n")
         lookout.touch(0)
         updater.attend()

@@ -25,6 +25,8 @@ from ponyreload.options.marking import is_project_file
 from ponyreload.options.options import Options
 from ponyreload.reloading.reloader import Reloader
 from ponyreload.reporting import logger, shown
+from ponyreload.watching.folders import Folders
+from ponyreload.watching.strangers import Strangers
 from ponyreload.watching.watcher import events_arrive
 
 __all__ = ["check_project"]
@@ -121,7 +123,8 @@ def _held(module: ModuleType, generation: Generation) -> Iterator[tuple[str, str
 
 def _check_folders(reloader: Reloader, findings: Findings) -> None:
     """Find the folders in which an edit makes no event."""
-    folders = sorted(reloader.application.files.folders(reloader.serving))
+    application = reloader.application
+    folders = sorted(Folders(application.files, Strangers(application.sources)).to_watch(reloader.serving))
     deaf = [folder for folder in folders if not events_arrive(folder)]
     for folder in deaf:
         findings.add(

@@ -23,6 +23,7 @@ from ponyreload.options.marking import is_project_file, own_word
 from ponyreload.options.options import Options
 from ponyreload.reloading.reloader import Reloader
 from ponyreload.reporting import logger, shown
+from ponyreload.watching.extra import find_extra_files
 
 __all__ = ["explain"]
 
@@ -52,7 +53,7 @@ def _explain(path_or_module: str, target: Target, loaded: Loaded, scope: str | N
     name, file = _resolved(path_or_module, files)
     place = f" ({shown(file)})" if file and name else ""
     _print(f"{name or shown(file)}{place}")
-    if file in reloader.application.options.find_extra_files():
+    if file in find_extra_files(reloader.application.options.extra_files):
         _print("  extra file: the option extra_files names it")
         _print("  an edit of it: all user modules are loaded again")
         if not name:

@@ -1,16 +1,18 @@
-"""Precompiling: what the first reload would have to compile is compiled ahead, in another process."""
+"""Precompiling: source is compiled before a load runs it: changed files, and ahead what the first reload needs."""
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from ponyreload.code.compiling import is_plain
-from ponyreload.code.sources import Source, compile_all
+from ponyreload.code.sources import Source, Sources, compile_all
 from ponyreload.generations.generation import Generation
 from ponyreload.interpreter.collecting import few_collections
+from ponyreload.options.marking import is_project_file
 
-__all__ = ["Precompiling"]
+__all__ = ["Precompiling", "compile_changed", "may_import"]
 
 # Bytes of source: about 50 milliseconds of compiling. Less is compiled by the reload itself.
 MUCH_BYTES = 150_000
@@ -50,3 +52,28 @@ def _uncompiled(generation: Generation) -> list[Source]:
         if source is not None and not source.is_compiled and is_plain(loader):
             found.append(source)
     return found
+
+
+def compile_changed(sources: Sources, changed: Iterable[str], serving: Generation) -> dict[str, BaseException]:
+    """Compile the changed files that are source of the project; return those that do not compile, and why."""
+    broken: dict[str, BaseException] = {}
+    names = {file: name for name, file in list(serving.files.items())}
+    for file in filter(is_project_file, changed):
+        loader = getattr(serving.modules.get(names.get(file, "")), "__loader__", None)
+        try:
+            sources.read(file).code(loader)
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            broken[file] = error
+        except OSError:
+            pass  # it has just been deleted; its import will fail
+    return broken
+
+
+def may_import(generation: Generation, files: Iterable[str]) -> bool:
+    """Tell whether a loaded generation may import one of the files late: its source contains the module's name."""
+    for file in files:
+        stem = os.path.splitext(os.path.basename(file))[0]
+        name = os.path.basename(os.path.dirname(file)) if stem == "__init__" else stem
+        if any(name.encode() in source.data for source in generation.sources.values()):
+            return True
+    return False

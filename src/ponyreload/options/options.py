@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
@@ -133,30 +132,6 @@ class Options:
         """Return the same but for these names, which are not isolated."""
         include, isolate = ([n for n in every if n not in names] for every in (self.include, self.isolate))
         return replace(self, include=tuple(include), isolate=tuple(isolate))
-
-    def find_extra_files(self) -> set[str]:
-        """Return the files that `extra_files` names now; a folder stands for every file below it."""
-        found: set[str] = set()
-        for pattern in self.extra_files:
-            if os.path.isdir(pattern):
-                pattern = os.path.join(glob.escape(pattern), "**", "*")
-            matches = glob.iglob(pattern, recursive=True) if glob.has_magic(pattern) else (pattern,)
-            found.update(file for file in matches if os.path.isfile(file))
-        return found
-
-    def extra_folders(self) -> dict[str, bool]:
-        """Return the folders in which extra files may come and go, and whether folders below count too."""
-        folders: dict[str, bool] = {}
-        for pattern in self.extra_files:
-            folder = pattern
-            while glob.has_magic(folder):
-                folder = os.path.dirname(folder)
-            # Deep: a folder that is named itself, and a glob that goes further down than the folder's own files.
-            deep = os.path.isdir(folder) and (folder == pattern or folder != os.path.dirname(pattern))
-            while not os.path.isdir(folder):
-                folder = os.path.dirname(folder)  # where it may come to be
-            folders[folder] = folders.get(folder, False) or deep
-        return folders
 
 
 def _listed(option: str, value: Any, what: str, example: str) -> tuple[Any, ...]:

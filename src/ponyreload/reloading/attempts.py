@@ -12,6 +12,7 @@ from ponyreload.generations.generation import Generation
 from ponyreload.imports import sharing
 from ponyreload.imports.names import MAIN
 from ponyreload.lifecycle.hooks import call_reload_hooks
+from ponyreload.loading import precompiling
 from ponyreload.loading.journal import Failure, LoadRecord, own_seconds
 from ponyreload.loading.load import Load, load_of_this_thread
 from ponyreload.reloading.application import Application
@@ -53,13 +54,12 @@ class Attempts:
 
     def run(self, changed: set[str], may_share: bool) -> tuple[Load, BaseException | None]:
         """Load a generation; return it with what went wrong, if something did. One that was overtaken is not done."""
-        files = self._application.files
-        broken = files.compile(changed, self._application.serving)
+        broken = precompiling.compile_changed(self._application.sources, changed, self._application.serving)
         load = self._load(changed if may_share else None, hooks=not broken)
         if broken and load.done and load.error is None:
             # What has run all the same was mended in the meantime.
             broken = {file: error for file, error in broken.items() if file not in load.generation.sources}
-            if files.any_needed(load.generation, broken):
+            if precompiling.may_import(load.generation, broken):
                 return load, next(iter(broken.values()))
             # A file that does not compile, and is not imported any more, does not matter; but the hooks are due.
             self.discard(load)

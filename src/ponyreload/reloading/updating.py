@@ -22,6 +22,7 @@ from ponyreload.reloading.pacing import Pace, Times
 from ponyreload.reloading.publishing import Publishing
 from ponyreload.reloading.retiring import Retiring
 from ponyreload.reporting import say
+from ponyreload.watching.folders import Folders
 from ponyreload.watching.lookout import is_due
 from ponyreload.watching.strangers import Strangers
 from ponyreload.wsgi.requests import name_requests, naming_at
@@ -52,7 +53,8 @@ class Updater:
         self._is_forked = is_forked
         self.pace = Pace(application, is_forked)
         self.attempts = Attempts(application, self.pace, publishing, retiring)
-        self._strangers = Strangers(application.files)
+        self._strangers = Strangers(application.sources)
+        self._folders = Folders(application.files, self._strangers)
         self._thread: threading.Thread | None = None
         self.is_started = False
 
@@ -155,7 +157,7 @@ class Updater:
         changed: set[str] = set()
         while not pace.is_stopping:
             paths = pace.start_scan()
-            self._strangers.tell_of_changed()
+            self._strangers.report_changed()
             serving = application.serving
             changed |= application.files.changes(serving, paths)
             if changed:
@@ -211,6 +213,6 @@ class Updater:
     def _watch(self) -> None:
         """Watch the folders of the generation that serves, and of the load that failed."""
         application = self._application
-        folders = application.files.folders(application.serving)
+        folders = self._folders.to_watch(application.serving)
         if self.pace.lookout.watch(folders, application.options.poll_seconds):
-            self._strangers.tell_of_unreadable()
+            self._strangers.report_unreadable()

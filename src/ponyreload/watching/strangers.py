@@ -1,31 +1,53 @@
-"""Strangers: files of the project that change, and are not reloaded. The developer is told, with the way out."""
+"""Strangers: system modules of the project. A change of one is not reloaded, so it is reported, with the way out."""
 
 from __future__ import annotations
 
 import logging
+import sys
+from types import ModuleType
 
+from ponyreload.code.sources import Sources
 from ponyreload.imports.advice import find_unreadable
+from ponyreload.imports.routed import RoutedModule
+from ponyreload.options.marking import is_project_file
 from ponyreload.reporting import say, shown
-from ponyreload.watching.files import Files
 
 __all__ = ["Strangers"]
 
 
 class Strangers:
-    """Reports system modules of the project. Used by the updater's thread."""
+    """Finds the project's system modules, and reports those that change. Used by one thread, the updater's."""
 
-    def __init__(self, files: Files) -> None:
-        self._files = files
-        self._reported: set[str] = set()  # marked modules that have no source file
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
+        self._names: dict[str, str] = {}  # "/site/conf.py" -> "conf"
+        self._digests: dict[str, object] = {}  # "/site/conf.py" -> its digest when it was last checked
+        self._reported: set[str] = set()  # names of marked modules that have no source file
 
-    def tell_of_changed(self) -> None:
-        """Say of each of the project's system modules that has changed that it will not be reloaded."""
-        for name, file in self._files.changed_strangers():
-            what = f"{shown(file)} changed, but {name} is no user module: only a restart brings it in"
-            say(f'{what}; mark it with "from ponyreload import *" to have it reloaded after that', logging.WARNING)
+    def find(self) -> list[tuple[str, str]]:
+        """Find them; return the name and the file of each."""
+        found = []
+        for name, module in list(sys.modules.items()):
+            # `__mp_main__` is what multiprocessing calls `__main__` besides, in a process that it has spawned.
+            if type(module) is not RoutedModule and isinstance(module, ModuleType) and name != "__mp_main__":
+                file = vars(module).get("__file__")
+                if isinstance(file, str) and is_project_file(file):
+                    found.append((name, file))
+        self._names = {file: name for name, file in found}
+        self._digests = self._sources.digests(self._names.keys() - self._digests.keys()) | self._digests
+        return found
 
-    def tell_of_unreadable(self) -> None:
-        """Say of each marked module that has no source file why it will not be reloaded; once."""
+    def report_changed(self) -> None:
+        """Report each of them whose contents have changed since it was last checked."""
+        digests = self._sources.digests(self._names)
+        for file, name in self._names.items():
+            if digests[file] != self._digests[file]:
+                what = f"{shown(file)} changed, but {name} is no user module: only a restart brings it in"
+                say(f'{what}; mark it with "from ponyreload import *" to have it reloaded after that', logging.WARNING)
+        self._digests = digests
+
+    def report_unreadable(self) -> None:
+        """Report each marked module that has no source file, once: it cannot be reloaded."""
         for name, file in find_unreadable().items():
             if name not in self._reported:
                 self._reported.add(name)
