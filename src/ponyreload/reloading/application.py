@@ -93,7 +93,7 @@ class Application:
     def begin_in_child(self) -> None:
         """Reset the state in a forked process, which has only the thread that forked. It serves on."""
         self.living.begin_in_child()
-        self.files.begin_in_child(self.serving)
+        self.files.begin_in_child()
         self.retained.begin_in_child()
         self.journal.begin_in_child()
         self.tools.begin_in_child()

@@ -1,0 +1,118 @@
+"""A scan, step by step: what changes while it is under way is found by it or by the next one."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pytest
+
+from ponyreload.code.sources import Source, Sources
+from ponyreload.generations.generation import Generation
+from ponyreload.options.options import Options
+from ponyreload.watching.files import Files
+
+PATIENCE = 10.0
+
+
+class InterruptedSources(Sources):
+    """Has something happen in another thread, once: after all files of a scan have been read, or before each one is.
+
+    Attributes:
+        after_scan, before_read: What happens.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.after_scan: Callable[[], object] | None = None
+        self.before_read: Callable[[], object] | None = None
+
+    def digests(self, files: Iterable[str]) -> dict[str, object]:
+        found = super().digests(files)
+        happens, self.after_scan = self.after_scan, None
+        if happens is not None:
+            elsewhere(happens)
+        return found
+
+    def read(self, file: str) -> Source:
+        happens, self.before_read = self.before_read, None
+        if happens is not None:
+            elsewhere(happens)
+        return super().read(file)
+
+
+def elsewhere(do: Callable[[], object]) -> None:
+    """Do something in another thread, and wait for its end."""
+    thread = threading.Thread(target=do, daemon=True)
+    thread.start()
+    thread.join(PATIENCE)
+    assert not thread.is_alive()
+
+
+class Shop:
+    """An application of one module, with one extra file."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.sources = InterruptedSources()
+        self.files = Files(self.sources)
+        self.module = self.save("shop.py", "X = 1")
+        self.page = self.save("pages/one.html", "one")
+        self.serving = Generation(1)
+        self.load(self.serving)
+        self.files.add(Options(extra_files=(f"{folder}/pages",)))
+        assert self.scan() == set()
+
+    def save(self, name: str, text: str) -> str:
+        path = self.folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+        return str(path)
+
+    def load(self, generation: Generation) -> None:
+        generation.sources[self.module] = self.sources.read(self.module)
+        generation.files["shop"] = self.module
+
+    def fail(self) -> None:
+        """Have a load of what is there now fail."""
+        self.load(failed := Generation(2))
+        self.files.failed(failed)
+
+    def scan(self) -> set[str]:
+        return self.files.changes(self.serving)
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Shop:
+    return Shop(tmp_path)
+
+
+# -- extra files -------------------------------------------------------------------------------------------------
+
+
+def test_an_extra_file_that_is_deleted_during_a_scan_is_found_by_the_next_one(shop):
+    shop.sources.after_scan = lambda: os.unlink(shop.page)
+    assert shop.scan() == set()
+    assert shop.scan() == {shop.page}
+    assert shop.scan() == set()
+
+
+def test_an_extra_file_that_is_deleted_during_a_load_overtakes_it(shop):
+    os.unlink(shop.page)
+    loading = Generation(2)
+    shop.load(loading)
+    assert shop.files.differ(shop.serving, loading)
+    assert shop.scan() == {shop.page}
+    assert not shop.files.differ(shop.serving, loading)
+
+
+def test_an_extra_file_that_comes_and_is_deleted_is_each_time_a_change(shop):
+    more = shop.save("pages/two.html", "two")
+    assert shop.scan() == {more}
+    os.unlink(more)
+    assert shop.scan() == {more}
+    assert shop.save("pages/two.html", "two") == more
+    assert shop.scan() == {more}
+    assert shop.scan() == set()
