@@ -116,3 +116,28 @@ def test_an_extra_file_that_comes_and_is_deleted_is_each_time_a_change(shop):
     assert shop.save("pages/two.html", "two") == more
     assert shop.scan() == {more}
     assert shop.scan() == set()
+
+
+# -- files that go away ------------------------------------------------------------------------------------------
+
+
+def test_a_changed_file_that_is_renamed_away_while_it_is_checked_is_not_empty(shop, monkeypatch):
+    stat = os.stat
+
+    def rename_after(path, **options):
+        status = stat(path, **options)
+        if path == shop.module:
+            os.rename(path, path + "~")
+        return status
+
+    shop.save("shop.py", "X = 2")
+    monkeypatch.setattr(os, "stat", rename_after)
+    assert not shop.files.any_is_empty({shop.module})
+    monkeypatch.undo()
+    assert shop.scan() == {shop.module}
+
+
+def test_only_a_file_that_is_there_can_be_empty(shop):
+    empty = shop.save("empty.py", "")
+    assert shop.files.any_is_empty({shop.module, empty})
+    assert not shop.files.any_is_empty({shop.module, f"{shop.folder}/gone.py", str(shop.folder)})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import stat
 import time
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -168,7 +169,7 @@ class Files:
     @staticmethod
     def any_is_empty(changed: Iterable[str]) -> bool:
         """Tell whether one of the changed files is empty, as it is while an editor writes it in place."""
-        return any(file for file in changed if os.path.isfile(file) and os.path.getsize(file) == 0)
+        return any(map(_is_empty, changed))
 
     @staticmethod
     def is_truncated(loaded: Generation, serving: Generation) -> bool:
@@ -213,6 +214,14 @@ class Files:
         if path.endswith((".py", ".pyw")) or path in self._tried:
             return True
         return any(path.startswith(os.path.join(folder, "")) for folder in extra_folders(self.options.extra_files))
+
+
+def _is_empty(path: str) -> bool:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return False
+    return stat.S_ISREG(status.st_mode) and status.st_size == 0
 
 
 def _may_have_run_other_bytes(file: str) -> bool:
