@@ -195,3 +195,31 @@ def test_a_process_that_serves_other_processes_does_not_reload_and_is_not_report
     assert done.stderr.count("generation 2 serves") == 1
     assert "process" not in done.stderr
     assert "__mp_main__" not in done.stderr
+
+
+def test_a_fork_waits_for_a_thread_that_adds_options(project):
+    told = project(FILES).drive("""
+        import app
+        lock = app.reloader.application.files.lock
+        is_held, is_forked = threading.Event(), threading.Event()
+
+        def hold():
+            with lock:
+                is_held.set()
+                is_forked.wait(0.5)
+
+        holds = in_thread(hold)
+        is_held.wait(10)
+        read, write = os.pipe()
+        if os.fork() == 0:
+            try:
+                is_free = lock.acquire(timeout=5)
+                os.write(write, b"free" if is_free else b"held")
+            finally:
+                os._exit(0)
+        is_forked.set()
+        holds()
+        tell(lock=os.read(read, 4).decode())
+        os.wait()
+    """)
+    assert told["lock"] == "free"

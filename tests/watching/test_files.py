@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from driving import until
 from ponyreload.code.sources import Source, Sources
 from ponyreload.generations.generation import Generation
 from ponyreload.options.options import Options
@@ -62,7 +63,7 @@ class Shop:
         self.page = self.save("pages/one.html", "one")
         self.serving = Generation(1)
         self.load(self.serving)
-        self.files.add(Options(extra_files=(f"{folder}/pages",)))
+        self.files.add_options(Options(extra_files=(f"{folder}/pages",)))
         assert self.scan() == set()
 
     def save(self, name: str, text: str) -> str:
@@ -116,6 +117,66 @@ def test_an_extra_file_that_comes_and_is_deleted_is_each_time_a_change(shop):
     assert shop.save("pages/two.html", "two") == more
     assert shop.scan() == {more}
     assert shop.scan() == set()
+
+
+# -- options that are added during a scan ------------------------------------------------------------------------
+
+
+def test_an_extra_file_that_is_named_during_a_scan_counts_as_known(shop):
+    text = shop.save("texts/hello.txt", "hello")
+    shop.sources.after_scan = lambda: shop.files.add_options(Options(extra_files=(text,)))
+    assert shop.scan() == set()
+    assert shop.scan() == set()
+    shop.fail()
+    assert shop.files.are_as_served(shop.serving)
+    shop.save("texts/hello.txt", "goodbye")
+    assert shop.scan() == {text}
+
+
+def test_an_extra_file_that_is_named_during_a_load_counts_as_known_after_it(shop):
+    text = shop.save("texts/hello.txt", "hello")
+    page = shop.save("pages/one.html", "other")
+    assert shop.scan() == {page}
+    shop.load(loaded := Generation(2))
+    shop.files.add_options(Options(extra_files=(text,)))
+    shop.files.served(loaded)
+    assert shop.files.changes(loaded) == set()
+    os.unlink(text)
+    assert shop.files.changes(loaded) == {text}
+
+
+class NotedLock:
+    """A lock that tells when a thread waits for it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.is_awaited = threading.Event()
+
+    def __enter__(self) -> None:
+        if not self._lock.acquire(blocking=False):
+            self.is_awaited.set()
+            self._lock.acquire()
+
+    def __exit__(self, *exception: object) -> None:
+        self._lock.release()
+
+
+def test_options_that_two_threads_add_at_once_are_all_kept(shop):
+    files = shop.files
+    files.lock = lock = NotedLock()
+    other = threading.Thread(target=lambda: files.add_options(Options(include=("other",))), daemon=True)
+
+    class Interrupted(Options):
+        def joined(self, options: Options) -> Options:
+            if not other.ident:
+                other.start()
+                until(lambda: lock.is_awaited.is_set() or not other.is_alive())
+            return super().joined(options)
+
+    files.options = Interrupted()
+    files.add_options(Options(include=("shop",)))
+    other.join(PATIENCE)
+    assert files.options.include == ("shop", "other")
 
 
 # -- files that go away ------------------------------------------------------------------------------------------

@@ -36,8 +36,8 @@ class Forking:
         self._application = application
         self._updater = updater
         self._replace_updater = replace_updater
-        ours = (application.tools.lock, keeping.lock, application.modules.lock, application.living.lock)
-        self._locks = (*ours, application.sources.lock, frames.lock)
+        first = (application.files.lock, application.tools.lock, keeping.lock, application.modules.lock)
+        self._locks = (*first, application.living.lock, application.sources.lock, frames.lock)
 
     def install(self) -> None:
         """Have Python call this at each fork; it cannot be undone."""

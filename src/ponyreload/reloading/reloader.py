@@ -173,7 +173,7 @@ class Reloader:
         if self.is_stopped:
             return
         application = self.application
-        is_more = application.files.add(options)
+        is_more = application.files.add_options(options)
         application.tools.take_options()
         self.tools = None if application.options.browser_refresh is False else application.tools
         application.entries.add(name, namespace)

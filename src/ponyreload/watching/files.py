@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import stat
+import threading
 import time
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -39,7 +40,11 @@ class FailedLoad(NamedTuple):
 class Files:
     """Knows the contents that were last tried, and compares them with what is on disk.
 
-    Used by the reloader's thread, after `adopt` and `add` in the thread that turns autoreload on.
+    Threads: any thread may call `adopt`, `add_options` and `matter`, and read `options`; the rest is for the updater's
+    thread, to which the tables belong. Two of them get entries from other threads: `lock` protects `options` and the
+    extra files that are served, so that a scan meets both or neither of what `add_options` adds. It is held for a copy
+    or an assignment, not while files are read, and over a fork. `adopt` writes to the generation only. Requests may
+    import at any time, and so add to a generation's tables: these are copied in one step before they are iterated over.
 
     Attributes:
         options: All options given so far.
@@ -47,6 +52,7 @@ class Files:
     """
 
     def __init__(self, sources: Sources) -> None:
+        self.lock = threading.Lock()
         self.options = Options()
         self.failed_load: FailedLoad | None = None
         self._sources = sources
@@ -71,7 +77,7 @@ class Files:
         generation.sources[file] = source
         generation.files[name] = file
 
-    def add(self, options: Options) -> bool:
+    def add_options(self, options: Options) -> bool:
         """Take more options; what the extra files that they name for the first time hold now counts as known.
 
         Returns:
@@ -79,10 +85,11 @@ class Files:
         """
         new = [pattern for pattern in options.extra_files if pattern not in self.options.extra_files]
         found = self._sources.digests(find_extra_files(new))
-        before, self.options = self.options, self.options.joined(options)
-        isolate(self.options.isolate, self.options.included)
-        self._served = found | self._served
-        return self.options != before
+        with self.lock:
+            before, self.options = self.options, self.options.joined(options)
+            isolate(self.options.isolate, self.options.included)
+            self._served = found | self._served
+            return self.options != before
 
     # -- comparing -------------------------------------------------------------------------------------------
 
@@ -137,8 +144,10 @@ class Files:
         """
         if paths is not None and paths <= serving.sources.keys():
             return self._sources.digests(paths), False
+        with self.lock:
+            patterns, served = self.options.extra_files, self._served
         # Also those that were there before: if one is gone now, that is a change.
-        self._extra |= find_extra_files(self.options.extra_files) | self._served.keys()
+        self._extra |= find_extra_files(patterns) | served.keys()
         files = self._extra.union(list(serving.sources))
         missing = serving.missing.copy()
         if other is not None:
@@ -152,6 +161,8 @@ class Files:
         self, state: State, serving: Generation, tried: State, loading: Generation | None = None
     ) -> set[str]:
         """Return the files that differ from what *loading* has read, else from *tried*, else from what is served."""
+        with self.lock:
+            served = self._served
         read = {} if loading is None else loading.sources
         changed = set()
         for file, value in state.items():
@@ -160,7 +171,7 @@ class Files:
                 known = tried[file]
             else:
                 source = source or serving.sources.get(file)
-                known = self._served.get(file) if source is None else source.digest
+                known = served.get(file) if source is None else source.digest
             # False, no module there, is as good as None, no file there.
             if (known or None) != (value or None):
                 changed.add(file)
@@ -186,9 +197,10 @@ class Files:
         """Note that a generation is published."""
         self.failed_load = None
         self._unserved.clear()
-        newest = self._served | self._tried
-        extra = self._extra | self._served.keys()
-        self._served = {file: newest[file] for file in extra if newest.get(file) is not None}
+        with self.lock:
+            newest = self._served | self._tried
+            extra = self._extra | self._served.keys()
+            self._served = {file: newest[file] for file in extra if newest.get(file) is not None}
         self._note(generation)
 
     def failed(self, generation: Generation) -> None:
