@@ -1,8 +1,12 @@
 """What a reload loads anew with ``scope="affected"``, and what both generations share."""
 
 from textwrap import dedent
+from types import ModuleType
 
 import pytest
+
+from ponyreload.generations.generation import Generation
+from ponyreload.imports.sharing import share
 
 STAR = "from ponyreload import *\n"
 # Each module notes that its code runs; `runs` is a system module.
@@ -321,3 +325,56 @@ def test_a_module_that_could_not_be_run_in_a_request_is_read_anew(shop):
     """,
     )
     assert told["answer"] == "22"
+
+
+# -- requests that import while modules are taken over ---------------------------------------------------------------
+
+
+class Interrupted(dict):
+    """A table of a generation; a request comes once it has been copied, or before a key of it is set."""
+
+    def __init__(self, entries, request):
+        super().__init__(entries)
+        self.requests = [request]
+
+    def copy(self):
+        found = super().copy()
+        self.comes()
+        return found
+
+    def __setitem__(self, key, value):
+        self.comes()
+        super().__setitem__(key, value)
+
+    def setdefault(self, key, value):
+        self.comes()
+        return super().setdefault(key, value)
+
+    def comes(self):
+        if self.requests:
+            self.requests.pop()()
+
+
+@pytest.fixture
+def serving():
+    serving = Generation(2)
+    serving.modules = {"leaf": ModuleType("leaf")}
+    serving.files = {"leaf": "/site/leaf.py", "late": "/site/late.py"}
+    serving.imports = {}
+    return serving
+
+
+def test_a_module_whose_import_ends_meanwhile_is_loaded_anew(serving):
+    serving.modules = Interrupted(serving.modules, lambda: serving.modules.update(late=ModuleType("late")))
+    new = Generation(3)
+    share(serving, new, {"late"}, {})
+    assert "late" in serving.modules
+    assert (list(new.modules), list(new.files)) == (["leaf"], ["leaf"])
+
+
+def test_what_a_shared_module_imports_meanwhile_is_known(serving):
+    serving.imports = Interrupted({}, lambda: serving.imports.setdefault("leaf", set()).add("os"))
+    new = Generation(3)
+    share(serving, new, set(), {})
+    assert new.imports == {"leaf": {"os"}}
+    assert new.imports["leaf"] is serving.imports["leaf"]

@@ -437,3 +437,22 @@ def test_a_module_that_the_load_writes_is_run_as_it_is_then(project):
     assert f"X = {told['x']}\n" in told["written"]
     # And its event is no reason to load again, and again.
     assert told["number"] == 2
+
+
+def test_a_thread_may_set_a_name_of_a_module_that_is_being_adopted(project):
+    told = project(FILES).drive("""
+        from shop import cart
+        from ponyreload.loading import adoption
+
+        def as_another_thread_would(frame, event, argument):
+            if frame.f_code.co_filename == adoption.__file__:
+                setattr(cart, f"MORE{len(vars(cart))}", 1)
+            return as_another_thread_would
+
+        sys.settrace(as_another_thread_would)
+        import app
+        sys.settrace(None)
+        tell(answer=request(app.application), more=sum(name.startswith("MORE") for name in vars(cart)))
+    """)
+    assert told["answer"] == "1 in 1"
+    assert told["more"] > 2

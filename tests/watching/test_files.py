@@ -202,3 +202,35 @@ def test_only_a_file_that_is_there_can_be_empty(shop):
     empty = shop.save("empty.py", "")
     assert shop.files.any_is_empty({shop.module, empty})
     assert not shop.files.any_is_empty({shop.module, f"{shop.folder}/gone.py", str(shop.folder)})
+
+
+# -- requests that import during a scan --------------------------------------------------------------------------
+
+
+class Interrupted(str):
+    """A path without suffix of a module that is looked for; something happens when that is done."""
+
+    __slots__ = ("happens",)
+
+    def __add__(self, suffix: str) -> str:
+        elsewhere(self.happens)
+        return str(self) + suffix
+
+
+def test_a_request_may_import_a_module_while_the_files_are_compared(shop):
+    late = shop.save("late.py", "")
+    shop.fail()
+    shop.sources.before_read = lambda: shop.serving.sources.setdefault(late, Source(late, b""))
+    assert shop.files.are_as_served(shop.serving)
+    assert late in shop.serving.sources
+
+
+@pytest.mark.parametrize("compare", ["are_as_served", "changes", "differ"])
+def test_a_request_may_look_for_a_module_in_vain_while_the_files_are_compared(shop, compare):
+    for name in ("one", "two"):
+        base = Interrupted(shop.folder / name)
+        base.happens = lambda: shop.serving.missing.add(f"base{len(shop.serving.missing)}")
+        shop.serving.missing.add(base)
+    shop.fail()
+    getattr(shop.files, compare)(shop.serving)
+    assert len(shop.serving.missing) == 4

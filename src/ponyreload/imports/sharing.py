@@ -31,9 +31,9 @@ def prepare(serving: Generation) -> None:
         for name in list(names):
             importers.setdefault(name, set()).add(importer)
     # Those that have put another object in their place, or were loaded in a way of their own, cannot be marked.
-    modules = list(serving.modules.items())
-    serving.bound |= {name for name, module in modules if getattr(module, "__dict__", {}).get(MARK) is not serving}
-    serving.bound |= serving.modules.keys() - serving.files.keys()
+    for name, module in list(serving.modules.items()):
+        if getattr(module, "__dict__", {}).get(MARK) is not serving or name not in serving.files:
+            serving.bound.add(name)
     serving.importers = importers
     # What was imported since, by other threads, has not been entered there.
     for importer, names in list(serving.imports.items()):
@@ -70,10 +70,12 @@ def share(serving: Generation, new: Generation, affected: Collection[str], route
         affected: Names of the modules that *new* loads itself.
         routed: What stands for each module in `sys.modules`.
     """
+    # Requests may import meanwhile. A module has its file and source before it is complete: copied in this order, the
+    # tables have no module without these.
     new.modules, new.files, new.sources = serving.modules.copy(), serving.files.copy(), serving.sources.copy()
-    for name in serving.modules.keys() & affected:
-        del new.modules[name]
-    # Also of those that could not be run, and so are no modules of it.
+    for name in affected:
+        new.modules.pop(name, None)
+    # Also of those that could not be run, or were not complete yet, and so are no modules of it.
     read_anew = {new.files.pop(name) for name in new.files.keys() - new.modules.keys()}
     for file in read_anew - set(new.files.values()):
         new.sources.pop(file, None)
@@ -82,8 +84,8 @@ def share(serving: Generation, new: Generation, affected: Collection[str], route
     new.missing = set(serving.missing)
     assert serving.imports is not None
     # The same sets in both: what a request of the older one imports late, the newer one knows of.
-    for name in new.shared - serving.imports.keys():
-        serving.imports[name] = set()
+    for name in new.shared.difference(serving.imports):
+        serving.imports.setdefault(name, set())
     new.imports = serving.imports.copy()
     for name in new.imports.keys() - new.shared:
         del new.imports[name]
@@ -102,7 +104,7 @@ def give_children(generation: Generation, name: str, package: ModuleType) -> Non
 
 def is_sound(serving: Generation, new: Generation) -> bool:
     """Tell whether what *new* has taken over still may be: no such module has registered or imported more since."""
-    own = new.modules.keys() - new.shared
+    own = set(new.modules) - new.shared
     importers = serving.importers or {}
     return serving.bound.isdisjoint(new.shared) and all(new.shared.isdisjoint(importers.get(name, ())) for name in own)
 

@@ -44,7 +44,7 @@ def adopt(modules: Modules, generation: Generation) -> list[str]:
             routed = sys.modules[name] = RoutedModule(name, modules, generation.modules[name])
             modules.route(name, routed)
             namespace = namespace_of(name, generation.modules[name])
-            for key in [key for key, value in namespace.items() if value is plain_reload]:
+            for key in [key for key, value in list(namespace.items()) if value is plain_reload]:
                 namespace[key] = importlib.reload  # the routing's, which knows it
         _reroute_holders(modules, generation, new)
         for name, standing in generation.modules.items():

@@ -74,6 +74,6 @@ def may_import(generation: Generation, files: Iterable[str]) -> bool:
     for file in files:
         stem = os.path.splitext(os.path.basename(file))[0]
         name = os.path.basename(os.path.dirname(file)) if stem == "__init__" else stem
-        if any(name.encode() in source.data for source in generation.sources.values()):
+        if any(name.encode() in source.data for source in list(generation.sources.values())):
             return True
     return False

@@ -110,7 +110,7 @@ class Application:
 
     def is_user_file(self, failed: Generation, file: str) -> bool:
         """Tell whether a file is a user module's, as far as can be known of a load that has failed."""
-        names = [name for name, each in failed.files.items() if each == file]
+        names = [name for name, each in list(failed.files.items()) if each == file]
         if failed.unmarked.intersection(names):
             return False
         serving = self.serving

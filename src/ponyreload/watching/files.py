@@ -185,11 +185,8 @@ class Files:
     @staticmethod
     def is_truncated(loaded: Generation, serving: Generation) -> bool:
         """Tell whether *loaded* has found a file empty that *serving* has not: an editor may be about to write it."""
-        before = serving.sources
-        return any(
-            not source.data and (file not in before or before[file].data)
-            for file, source in loaded.own_sources().items()
-        )
+        empty = [file for file, source in loaded.own_sources().items() if not source.data]
+        return any((before := serving.sources.get(file)) is None or before.data for file in empty)
 
     # -- outcomes --------------------------------------------------------------------------------------------
 

@@ -1,0 +1,38 @@
+"""Source that is compiled before a load runs it, while threads of the application import more."""
+
+from __future__ import annotations
+
+from ponyreload.code.sources import Source, Sources
+from ponyreload.generations.generation import Generation
+from ponyreload.loading.precompiling import compile_changed, may_import
+
+
+def test_the_changed_files_that_do_not_compile_are_named_with_their_errors(tmp_path):
+    for name, text in {"good.py": "X = 1", "bad.py": "X = = 1", "page.html": "= ="}.items():
+        (tmp_path / name).write_text(text)
+    changed = {f"{tmp_path}/{name}" for name in ("good.py", "bad.py", "page.html", "gone.py")}
+    broken = compile_changed(Sources(), changed, Generation(1))
+    assert {file: type(error) for file, error in broken.items()} == {f"{tmp_path}/bad.py": SyntaxError}
+
+
+def test_a_generation_may_import_a_file_if_its_source_has_the_name():
+    generation = Generation(2)
+    generation.sources["/site/app.py"] = Source("/site/app.py", b"def late(): import shop.cart")
+    assert may_import(generation, ["/site/shop/cart.py"])
+    assert may_import(generation, ["/site/shop/__init__.py"])
+    assert not may_import(generation, ["/site/shop/basket.py"])
+
+
+def test_a_thread_may_import_while_the_source_of_a_generation_is_searched():
+    generation = Generation(2)
+
+    class Data(bytes):
+        def __contains__(self, name):
+            file = f"/site/late{len(generation.sources)}.py"
+            generation.sources[file] = Source(file, b"")
+            return super().__contains__(name)
+
+    for file in ("/site/app.py", "/site/shop.py"):
+        generation.sources[file] = Source(file, Data(b"import shop"))
+    assert not may_import(generation, ["/site/cart.py"])
+    assert len(generation.sources) == 4
