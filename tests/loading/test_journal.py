@@ -344,7 +344,7 @@ def test_a_forked_process_has_the_records_but_nobody_who_listens(project):
     until(lambda: len(notes) == 2)
     held, let_go = threading.Event(), threading.Event()
     def hold():
-        with journal._lock:
+        with journal.lock:
             held.set()
             let_go.wait(20)
     thread = threading.Thread(target=hold)

@@ -323,13 +323,13 @@ def test_a_file_that_is_mended_between_its_compilation_and_its_run_is_served(pro
 
         def tell_of_it():
             gate.entered.wait(10)  # the load has read the mended file
-            lookout.touch(0)
-            until(lambda: lookout.at is None)  # and the look at it has found nothing newer
+            lookout.schedule_scan(0)
+            until(lambda: lookout.at is None)  # and the scan has found nothing newer
             gate.go.set()
 
         precompiling.compile_changed = mend_first
         project.edit("shop/cart.py", "from ponyreload import *\\nPRICE = = 2\\n")
-        lookout.touch(0)
+        lookout.schedule_scan(0)
         updater.attend()
         tell(answer=request(app.application), error=str(app.reloader.error))
     """)

@@ -186,7 +186,7 @@ class Loader(RuleBasedStateMachine):
     # -- what must hold ----------------------------------------------------------------------------------------
 
     def step(self) -> None:
-        self.reloader.application.lookout.touch(0)
+        self.reloader.application.lookout.schedule_scan(0)
         while self.reloader.updater.is_called():
             self.reloader.updater.attend()
         until(lambda: not any(each.retires for each in self.reloader.living))

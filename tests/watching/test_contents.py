@@ -31,12 +31,12 @@ def test_the_same_bytes_reload_nothing(project, touch):
     told = project(FILES).drive(f"""
         import app
         request(app.application)
-        looks = []
+        scans = []
         changes = app.reloader.application.files.changes
-        app.reloader.application.files.changes = lambda *args: (looks.append(1), changes(*args))[1]
+        app.reloader.application.files.changes = lambda *args: (scans.append(1), changes(*args))[1]
         {touch}
         project.edit("done.py", "a file that fires an event, so that there is something to wait for")
-        until(lambda: looks)
+        until(lambda: scans)
         until(lambda: app.reloader.application.lookout.at is None)
         before = request(app.application)
         project.edit("shop.py", "from ponyreload import *\\nX = 2\\n")

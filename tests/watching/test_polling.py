@@ -1,4 +1,4 @@
-"""Looking at the files every so many seconds: less often while nobody uses the application, and no save is late for it."""
+"""Polling: less often while nobody uses the application, and no save is late for it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FILES = {
     "shop/cart.py": "from ponyreload import *\nX = 1\n",
 }
 
-# Comes to rest soon. A request waits there for so many seconds at most; looks are so many times further apart.
+# Comes to rest soon. A request waits there for *wake* seconds at most; scans are *factor* times further apart.
 START = """
         import json, queue, re
         from socket import create_connection
@@ -48,14 +48,14 @@ START = """
         ask()
         until(is_at_rest)
 """
-# By itself it looks in days, and a request waits for an hour.
+# By itself it scans in days, and a request waits for an hour.
 NEVER = START.format(factor=10_000_000, wake=3600)
 
 
 def test_the_first_request_after_a_rest_gets_what_was_saved_meanwhile(project):
     told = project(FILES).drive(NEVER + """
         seconds = lookout.at - time.monotonic()
-        lookout.polling.seconds = 3600  # the next look at its usual pace would be too late
+        lookout.polling.seconds = 3600  # the next scan at its usual pace would be too late
         save(2)
         tell(seconds=seconds, answer=ask())
     """)  # fmt: skip
@@ -73,20 +73,20 @@ def test_a_request_wakes_it_up(project):
     assert told["answer"] == "2"
 
 
-def test_a_look_that_is_under_way_since_before_the_save_is_not_enough(project):
+def test_a_scan_that_is_under_way_since_before_the_save_is_not_enough(project):
     told = project(FILES).drive(NEVER + """
-        has_looked, go_on = threading.Event(), threading.Event()
+        has_scanned, go_on = threading.Event(), threading.Event()
         changes = app.reloader.application.files.changes
 
         def changes_slowly(*arguments):
             changed = changes(*arguments)
-            has_looked.set()
+            has_scanned.set()
             go_on.wait()
             return changed
 
         app.reloader.application.files.changes = changes_slowly
-        lookout.touch(0)
-        has_looked.wait()
+        lookout.schedule_scan(0)
+        has_scanned.wait()
         save(2)
         answer = in_thread(ask)
         until(lambda: pace.scan_awaited)
@@ -108,7 +108,7 @@ def test_a_load_that_takes_long_keeps_the_first_request_after_a_rest_waiting_for
     assert told["answers"] == ["1", "1", "2"]
 
 
-def test_a_look_that_takes_long_keeps_the_first_request_waiting_and_not_those_after_it(project):
+def test_a_scan_that_takes_long_keeps_the_first_request_waiting_and_not_those_after_it(project):
     told = project(FILES).drive(START.format(factor=10_000_000, wake=0.05) + """
         go_on = threading.Event()
         changes = app.reloader.application.files.changes
@@ -123,7 +123,7 @@ def test_a_look_that_takes_long_keeps_the_first_request_waiting_and_not_those_af
 
 
 @pytest.mark.parametrize(
-    "begin", ["answer = in_thread(ask)", "answer = ask; lookout.touch(0)"], ids=["request", "clock"]
+    "begin", ["answer = in_thread(ask)", "answer = ask; lookout.schedule_scan(0)"], ids=["request", "clock"]
 )
 def test_a_load_may_ask_its_own_server(project, begin):
     # A thread of the server, which is none of the load's.
@@ -144,7 +144,7 @@ def test_there_is_no_rest_while_a_generation_is_loaded(project):
         os.mkfifo("gate")
         save(2, before="open('gate').read()")
         loads = begun_loads(reloader)
-        lookout.touch(0)
+        lookout.schedule_scan(0)
         until(lambda: loads)
         time.sleep(0.6)
         save(3)  # mends it
@@ -157,7 +157,7 @@ def test_there_is_no_rest_while_a_generation_is_loaded(project):
 def test_a_change_that_is_found_in_a_rest_ends_it(project):
     told = project(FILES).drive(NEVER + """
         save(2)
-        lookout.touch(0)  # as when it is time
+        lookout.schedule_scan(0)  # as when it is time
         serves(2)
         save(3)
         serves(3)
@@ -177,7 +177,7 @@ def test_what_is_saved_in_a_rest_is_loaded_without_a_request_too(project):
     assert told["answer"] == "3"
 
 
-def test_another_pace_counts_from_the_next_look(project):
+def test_another_pace_counts_from_the_next_scan(project):
     told = project(FILES).drive(START.format(factor=1, wake=3600) + """
         ponyreload.use_autoreload(poll_seconds=0.03)
         until(lambda: (lookout.watched, lookout.seconds) == ({}, 0.03))
@@ -254,14 +254,14 @@ def test_a_page_that_wakes_it_up_is_not_told_to_load_again(project):
     assert told["at"] < told["asked"]
 
 
-def test_looks_do_not_hide_requests_from_who_waits_for_a_pause_of_them(project):
+def test_scans_do_not_hide_requests_from_who_waits_for_a_pause_of_them(project):
     told = project(FILES).drive(START.format(factor=1, wake=3600) + """
         save(2)
         serves(2)
         until(lambda: app.reloader.application.collector.at is not None)
         before = app.reloader.application.collector.at
         ask()
-        until(lambda: not reloader.serving.is_asked)  # a look has taken note of it
+        until(lambda: not reloader.serving.is_asked)  # a scan has taken note of it
         until(lambda: app.reloader.application.collector.at != before)
         tell(waits=app.reloader.application.collector.at is not None)
     """)  # fmt: skip

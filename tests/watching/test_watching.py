@@ -101,7 +101,7 @@ def test_a_file_that_stays_empty_for_long_while_it_is_written_is_a_user_module_s
 
 
 def test_a_file_that_a_load_finds_empty_before_it_is_written_is_not_served_so(project):
-    # A save that deletes and creates: the look finds no file, the load an empty one, and then the editor writes it.
+    # A save that deletes and creates: the scan finds no file, the load an empty one, and then the editor writes it.
     files = {
         **FILES,
         "app.py": APP
@@ -248,7 +248,7 @@ def test_nothing_wakes_up_while_nothing_happens(project):
     assert told["waits"] is None
 
 
-def test_an_event_that_comes_during_a_look_is_not_lost(project):
+def test_an_event_that_comes_during_a_scan_is_not_lost(project):
     told = project(FILES).drive("""
         import app
         updater, lookout = app.reloader.updater, app.reloader.application.lookout
@@ -257,11 +257,11 @@ def test_an_event_that_comes_during_a_look_is_not_lost(project):
 
         def changed_meanwhile(*generations):
             found = differ(*generations)
-            lookout.touch(0)  # the files were read a moment ago
+            lookout.schedule_scan(0)  # the files were read a moment ago
             return found
 
         app.reloader.application.files.differ = changed_meanwhile
-        lookout.touch(0)
+        lookout.schedule_scan(0)
         tell(found=updater.pace.has_changes(), is_due=lookout.at is not None)
     """)
     assert (told["found"], told["is_due"]) == (False, True)

@@ -107,21 +107,21 @@ class Journal:
     def __init__(self) -> None:
         self._records: deque[LoadRecord] = deque(maxlen=MOST)
         self._listeners: tuple[Listener, ...] = ()
-        self._lock = threading.Lock()  # guards the two
+        self.lock = threading.Lock()  # guards the two
 
     def records(self) -> list[LoadRecord]:
         """Return the last loads, oldest first."""
-        with self._lock:
+        with self.lock:
             return list(self._records)
 
     def listen(self, listener: Listener) -> None:
         """Tell *listener* of all that comes."""
-        with self._lock:
+        with self.lock:
             self._listeners = (*self._listeners, listener)
 
     def forget(self, listener: Listener) -> None:
         """Tell *listener* no more."""
-        with self._lock:
+        with self.lock:
             self._listeners = tuple(each for each in self._listeners if each is not listener)
 
     def began(self, load: Load) -> None:
@@ -130,17 +130,17 @@ class Journal:
 
     def ended(self, record: LoadRecord) -> None:
         """Note how a load ended."""
-        with self._lock:
+        with self.lock:
             self._records.append(record)
         self._tell(lambda listener: listener.load_ended(record))
 
-    def is_over(self, number: int) -> None:
+    def error_is_over(self, number: int) -> None:
         """Note that an error is over without a load."""
         self._tell(lambda listener: listener.error_is_over(number))
 
     def begin_in_child(self) -> None:
         """Begin anew in a forked process, which has none of the threads that listen."""
-        self._lock = threading.Lock()
+        self.lock = threading.Lock()
         self._listeners = ()
 
     def _tell(self, call: Callable[[Listener], object]) -> None:

@@ -75,7 +75,7 @@ class Pace:
         """Wait until the newest contents are served; a scan begins for that."""
         with self._news:
             self.lookout.end_rest()
-            self.lookout.touch(0)
+            self.lookout.schedule_scan(0)
             # Not a scan that is under way: it may have read the file before the save.
             scan = self.scan_awaited = self.scans_started + 1
             patience = CATCH_UP_SECONDS if self.begins_behind else WAKE_SECONDS
@@ -87,7 +87,7 @@ class Pace:
         with self._news:
             if self.lookout.rests:
                 self.lookout.end_rest()
-                self.lookout.touch(0)
+                self.lookout.schedule_scan(0)
 
     def stop(self) -> None:
         """Have all waiting end."""
@@ -112,7 +112,7 @@ class Pace:
         with self._news:
             self.scans_started += 1
             is_used = is_loading or self._application.has_readers
-            paths = self.lookout.looked(time.monotonic() if is_used else self._application.living.last_request())
+            paths = self.lookout.scan_started(time.monotonic() if is_used else self._application.living.last_request())
         return paths if self._application.serving.imports is not None else None
 
     def has_changes(self, loading: Generation | None = None) -> bool:
@@ -123,7 +123,7 @@ class Pace:
             paths = self.start_scan(loading is not None)  # before the scan, or an event during it is lost
         if not self._application.files.differ(self._application.serving, loading, paths):
             return False
-        self.lookout.touch(0)
+        self.lookout.schedule_scan(0)
         return True
 
     def is_moving(self) -> bool:

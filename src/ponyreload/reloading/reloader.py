@@ -179,7 +179,7 @@ class Reloader:
         application.entries.add(name, namespace)
         application.adopt()
         if is_more and self.updater.is_started:
-            self.updater.pace.lookout.touch(0)  # there is more to watch, or another interval
+            self.updater.pace.lookout.schedule_scan(0)  # there is more to watch, or another interval
 
     def start(self) -> None:
         """Start watching, unless that has been done. A server's adapter calls it once no fork can come any more."""

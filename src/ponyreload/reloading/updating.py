@@ -82,7 +82,7 @@ class Updater:
 
     def _run(self) -> None:
         self._try_to(self._begin)
-        self.pace.lookout.touch(0)  # what changed before the watching began
+        self.pace.lookout.schedule_scan(0)  # what changed before the watching began
         while not self.pace.is_stopping:
             self._try_to(self.attend)
 
@@ -163,7 +163,7 @@ class Updater:
             if changed:
                 pace.lookout.end_rest()
             if paths is not None:
-                pace.lookout.touch(SCAN_AGAIN_SECONDS)
+                pace.lookout.schedule_scan(SCAN_AGAIN_SECONDS)
             if not force and (not changed or self._is_undone(serving)):
                 break
             if application.files.any_is_empty(changed) and pace.is_moving():
@@ -200,7 +200,7 @@ class Updater:
         application.files.served(serving)
         say(f"generation {serving.number} serves: the files are again what it was loaded from", of_load=True)
         application.note(None)
-        application.journal.is_over(serving.number)
+        application.journal.error_is_over(serving.number)
         return True
 
     def _is_overtaken(self, loaded: Generation) -> bool:

@@ -31,7 +31,7 @@ class Lookout:
 
     def __init__(self, news: threading.Condition, matters: Callable[[str], bool], may_watch: bool) -> None:
         self._news = news
-        self.watcher = Watcher(self.touch, matters)
+        self.watcher = Watcher(self.schedule_scan, matters)
         self.polling = polling.Polling()
         self._may_watch = may_watch
         # What was to be watched at the last time, and how.
@@ -39,7 +39,7 @@ class Lookout:
         self.at: float | None = None
         self._paths: set[str] | None = None  # those that there was news of since the last look; None for all
 
-    def touch(self, delay: float, path: str | None = None) -> None:
+    def schedule_scan(self, delay: float, path: str | None = None) -> None:
         """Have the files looked at in *delay* seconds, or sooner if that was asked for already. From any thread.
 
         Args:
@@ -56,15 +56,15 @@ class Lookout:
                 self.at = due
                 self._news.notify_all()
 
-    def looked(self, used_at: float) -> set[str] | None:
+    def scan_started(self, used_at: float) -> set[str] | None:
         """Note that the files are looked at now; return which ones there was news of, None for all.
 
         Args:
             used_at: When the application was last used, on the monotonic clock.
         """
         with self._news:
-            self.polling.used(used_at)
-            pause = self.polling.pause()
+            self.polling.note_use(used_at)
+            pause = self.polling.next_pause()
             self.at = None if pause is None else time.monotonic() + pause
             paths, self._paths = self._paths, None if pause is not None else set()
         return paths
@@ -77,9 +77,9 @@ class Lookout:
     def end_rest(self) -> None:
         """Look as often as usual again."""
         with self._news:
-            self.polling.used(time.monotonic())
+            self.polling.note_use(time.monotonic())
             if self.polling.rests:
-                self.touch(self.polling.pause() or 0)
+                self.schedule_scan(self.polling.next_pause() or 0)
 
     def watch(self, folders: dict[str, bool], seconds: float | None) -> bool:
         """Wait for events in just these folders; or look at the files every so many seconds, if events do not arrive.
@@ -99,14 +99,14 @@ class Lookout:
         if seconds is None:
             try:
                 if self.watcher.watch(folders):
-                    self.touch(0)
+                    self.schedule_scan(0)
             except OSError as error:
                 seconds = polling.POLL_SECONDS
                 say(f"no file events ({error}); looking at the files every {seconds} s instead", logging.WARNING)
         self.polling.seconds = seconds
         if seconds is not None:
             self.watcher.stop()
-            self.touch(seconds)
+            self.schedule_scan(seconds)
         return True
 
     @property

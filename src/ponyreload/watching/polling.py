@@ -25,11 +25,11 @@ class Polling:
         self.rests = False
         self._used_at = time.monotonic()
 
-    def used(self, at: float) -> None:
+    def note_use(self, at: float) -> None:
         """Note that there was a request, an open page or a change at that time, on the monotonic clock."""
         self._used_at = max(self._used_at, at)
 
-    def pause(self) -> float | None:
+    def next_pause(self) -> float | None:
         """Tell whether to rest; return the seconds until the next look, None if an event is to bring it."""
         self.rests = self.seconds is not None and time.monotonic() - self._used_at >= REST_AFTER_SECONDS
         return self.seconds * REST_FACTOR if self.seconds is not None and self.rests else self.seconds

@@ -32,13 +32,13 @@ class Watcher:
     """Watches folders with the operating system's own events; sleeps while nothing happens.
 
     Args:
-        touched: Called from a watcher thread, with the seconds after which it is worth to look at the files, and with
+        schedule_scan: Called from a watcher thread, with the seconds after which it is worth to look at the files, and with
             the path of the one that the event is about; None if it is about more.
         matters: Tells whether a change of a file of this path can matter.
     """
 
-    def __init__(self, touched: Callable[[float, str | None], object], matters: Callable[[str], bool]) -> None:
-        self._touched = touched
+    def __init__(self, schedule_scan: Callable[[float, str | None], object], matters: Callable[[str], bool]) -> None:
+        self._schedule_scan = schedule_scan
         self._matters = matters
         self._observer: BaseObserver | None = None
         self._events = 0  # counted on watchdog's one thread that dispatches them
@@ -87,11 +87,11 @@ class Watcher:
         """Take an event; watchdog calls this on its own thread."""
         self._events += 1
         if self._events % FLOOD_EVENTS == 0:
-            self._touched(FLOOD_SECONDS, None)
+            self._schedule_scan(FLOOD_SECONDS, None)
         if event.is_directory:
             # A folder is "modified" by whatever happens in it, and that has an event of its own.
             if event.event_type != "modified":
-                self._touched(WRITING_SECONDS, None)
+                self._schedule_scan(WRITING_SECONDS, None)
             return
         paths = [os.fsdecode(path) for path in (event.src_path, event.dest_path) if path]
         paths = [path for path in paths if self._matters(path)]
@@ -99,7 +99,7 @@ class Watcher:
             # One that is created with contents was moved here from a folder that is not watched.
             is_written = event.event_type == "created" and not _is_empty(event.src_path)
             is_whole = is_written or event.event_type not in ("modified", "created")
-            self._touched(0 if is_whole else WRITING_SECONDS, paths[0] if len(paths) == 1 else None)
+            self._schedule_scan(0 if is_whole else WRITING_SECONDS, paths[0] if len(paths) == 1 else None)
 
     def stop(self) -> None:
         """End the threads. Safe to call twice."""
