@@ -1,4 +1,4 @@
-"""Adoption: the user modules that Python itself has imported become generation 1, as they are."""
+"""Adoption: user modules that Python has imported before autoreload was on become generation 1, as they are."""
 
 from __future__ import annotations
 
@@ -17,21 +17,25 @@ from ponyreload.options import marking
 
 __all__ = ["adopt"]
 
+# The names in a script's module that its own code does not set.
 GIVEN_TO_SCRIPT = ("__file__", "__spec__", "__package__", "__loader__", "__cached__", "__builtins__", "__doc__")
 
 
 def adopt(modules: Modules, generation: Generation) -> list[str]:
     """Make the marked modules that Python itself has imported part of *generation*, as they are.
 
-    Returns the names of those that are new. Modules whose code is still running are found by a later call.
+    Modules whose code is still running are found by a later call.
+
+    Returns:
+        The names of those that are new.
     """
     new = []
-    with modules.lock:
+    with modules.lock:  # which whoever adds to `generation.modules` holds
         for name, standing in list(sys.modules.items()):
             if type(standing) is RoutedModule or standing is None:
                 continue
             namespace = namespace_of(name, standing)
-            # A module that stands under a second name is adopted under its own.
+            # A module that sys.modules has under a second name is adopted under its own.
             if marking.is_user(name, namespace, modules.is_included) and namespace.get("__name__") == name:
                 if not has_source(name, namespace):
                     continue
@@ -45,7 +49,7 @@ def adopt(modules: Modules, generation: Generation) -> list[str]:
             modules.route(name, routed)
             namespace = namespace_of(name, generation.modules[name])
             for key in [key for key, value in list(namespace.items()) if value is plain_reload]:
-                namespace[key] = importlib.reload  # the routing's, which knows it
+                namespace[key] = importlib.reload  # ours, which knows routed modules
         _reroute_holders(modules, generation, new)
         for name, standing in generation.modules.items():
             modules.settle(generation, namespace_of(name, standing))
@@ -55,9 +59,9 @@ def adopt(modules: Modules, generation: Generation) -> list[str]:
 
 
 def _reroute_holders(modules: Modules, generation: Generation, names: Iterable[str]) -> None:
-    """Give the project's system modules, and packages that are system modules, routed modules for real ones.
+    """Replace real modules by routed ones in the project's system modules, and in packages that are system modules.
 
-    They were imported before the routing began, and would go on with generation 1 for ever.
+    These were imported before the routing began, and would use generation 1 for ever.
     """
     real_to_routed = {id(generation.modules[name]): modules.routed[name] for name in names}
     parents = {name.rpartition(".")[0] for name in names}

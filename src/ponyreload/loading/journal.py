@@ -1,4 +1,4 @@
-"""The journal: the last loads, what each module of them took, and how they ended; told to whoever listens."""
+"""The journal: the last loads, the time that each module took, and how they ended; listeners are notified of each."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ponyreload.reporting import say
 
 __all__ = ["Failure", "Journal", "Listener", "LoadRecord", "own_seconds"]
 
-# So many loads are remembered.
+# How many loads are kept.
 MOST = 50
 
 
@@ -28,8 +28,8 @@ class Failure:
     Attributes:
         number: The number that the generation would have had.
         serving: The number of the generation that still serves; 0 if none has been served yet.
-        text: All of it in one line.
-        summary, file, line, source, details, shareable: As `LoadError` has them.
+        text: The whole failure in one line.
+        summary, file, line, source, details, shareable: As in `LoadError`.
     """
 
     number: int
@@ -52,7 +52,7 @@ class Failure:
 
     @classmethod
     def of(cls, error: LoadError) -> Failure:
-        """Take the texts of an error."""
+        """Copy the texts of an error."""
         return cls(
             number=error.number,
             serving=error.serving,
@@ -68,16 +68,16 @@ class Failure:
 
 @dataclass(frozen=True)
 class LoadRecord:
-    """How a load went that was published, or that failed.
+    """One load that was published or has failed.
 
     Attributes:
-        number: Of the generation.
-        changed: Absolute paths of the files whose contents had changed; empty if the load was asked for.
-        at: When it began, in seconds since the epoch.
-        seconds: From then until it was published, or given up as failed.
-        modules: Seconds that each module's own code took, without those of the modules that it imports, in the order
-            in which they began:  {"shop": 0.0004, "shop.cart": 0.002}
-        error: Why it failed; None if it serves.
+        number: The generation's.
+        changed: Absolute paths of the files whose contents had changed; empty if `Reloader.reload` asked for the load.
+        at: When the load began, in seconds since the epoch.
+        seconds: From then until the generation was published, or the load had failed.
+        modules: Seconds that the code of each module took, without the modules that it imports, in the order in which
+            they began:  {"shop": 0.0004, "shop.cart": 0.002}
+        error: Why the load failed; None if the generation was published.
     """
 
     number: int
@@ -89,25 +89,29 @@ class LoadRecord:
 
 
 class Listener(Protocol):
-    """Is told of loads, on the reloader's own thread; so it is to be quick, and must not keep a load."""
+    """Is notified of loads, on the updater's thread: it has to be quick, and must not keep a load."""
 
     def load_began(self, load: Load) -> None:
-        """Take note that a load has begun; it may be overtaken by newer contents, and then another one begins."""
+        """Called when a load has begun; newer contents may overtake it, and then another one begins."""
 
     def load_ended(self, record: LoadRecord) -> None:
-        """Take note that a load was published or has failed."""
+        """Called when a load was published or has failed."""
 
     def error_is_over(self, number: int) -> None:
-        """Take note that the files are again those of generation *number*, which serves."""
+        """Called when, after a load that failed, the files are again those of generation *number*, which serves."""
 
 
 class Journal:
-    """Remembers the last loads. Any thread may read and listen; the lists are replaced or appended to as a whole."""
+    """Keeps the last loads, and notifies listeners.
+
+    Threads: `lock` protects the records and the listeners; all methods are safe to call from any thread. Listeners are
+    called without it. It is not held over a fork, and a child gets another one: each change of the two is one step.
+    """
 
     def __init__(self) -> None:
         self._records: deque[LoadRecord] = deque(maxlen=MOST)
         self._listeners: tuple[Listener, ...] = ()
-        self.lock = threading.Lock()  # guards the two
+        self.lock = threading.Lock()
 
     def records(self) -> list[LoadRecord]:
         """Return the last loads, oldest first."""
@@ -115,55 +119,55 @@ class Journal:
             return list(self._records)
 
     def listen(self, listener: Listener) -> None:
-        """Tell *listener* of all that comes."""
+        """Notify *listener* from now on."""
         with self.lock:
             self._listeners = (*self._listeners, listener)
 
     def forget(self, listener: Listener) -> None:
-        """Tell *listener* no more."""
+        """Stop notifying *listener*."""
         with self.lock:
-            self._listeners = tuple(each for each in self._listeners if each is not listener)
+            self._listeners = tuple(known for known in self._listeners if known is not listener)
 
     def began(self, load: Load) -> None:
-        """Note that a load begins."""
-        self._tell(lambda listener: listener.load_began(load))
+        """Note that a load has begun."""
+        self._notify(lambda listener: listener.load_began(load))
 
     def ended(self, record: LoadRecord) -> None:
         """Note how a load ended."""
         with self.lock:
             self._records.append(record)
-        self._tell(lambda listener: listener.load_ended(record))
+        self._notify(lambda listener: listener.load_ended(record))
 
     def error_is_over(self, number: int) -> None:
-        """Note that an error is over without a load."""
-        self._tell(lambda listener: listener.error_is_over(number))
+        """Note that an error is over without a load: the files are again those of generation *number*."""
+        self._notify(lambda listener: listener.error_is_over(number))
 
     def begin_in_child(self) -> None:
-        """Begin anew in a forked process, which has none of the threads that listen."""
+        """Reset the state in a forked process, which has none of the threads that listen."""
         self.lock = threading.Lock()
         self._listeners = ()
 
-    def _tell(self, call: Callable[[Listener], object]) -> None:
+    def _notify(self, call: Callable[[Listener], object]) -> None:
         for listener in self._listeners:
             try:
                 call(listener)
             except Exception:
-                # Who only listens is not to keep anything from being served.
+                # A listener must not keep a generation from being served.
                 say(f"{listener!r} failed:\n{traceback.format_exc()}", logging.ERROR)
 
 
 def own_seconds(runs: Iterable[Run], until: float) -> dict[str, float]:
-    """Return the seconds that each run took without those within it, in the order in which they began.
+    """Return the seconds that each run took without the runs within it, in the order in which they began.
 
     Args:
         runs: What ran, and when, on the monotonic clock.
-        until: The end of those that have not ended, as a script is held at its server. What comes later, such as an
-            import in a request, does not count.
+        until: The end of runs that have not ended, such as a script at its server. Later runs, such as an import in a
+            request, do not count.
     """
-    # A copy: a thread of the application may begin another one at any moment.
+    # A copy: a thread of the application may begin another run at any moment.
     runs = sorted((run for run in tuple(runs) if run.began <= until), key=lambda run: run.began)
     seconds = dict.fromkeys([run.name for run in runs], 0.0)
-    within: dict[int, list[Run]] = {}  # for each thread, what is being run where the next one begins
+    within: dict[int, list[Run]] = {}  # for each thread, the runs within which the next one begins
     for run in runs:
         around = within.setdefault(run.thread, [])
         while around and _end(around[-1], until) <= run.began:

@@ -1,4 +1,4 @@
-"""Loading: one attempt to make a generation, in a thread of its own."""
+"""Loading: one attempt to load a generation, in a thread of its own."""
 
 from __future__ import annotations
 
@@ -22,10 +22,24 @@ __all__ = ["Load", "load_of_this_thread"]
 
 
 class Load:
-    """Runs the entry modules into a generation.
+    """Runs the entry modules in a generation.
 
-    A load is done when its entries have run. The main script counts as run when it has come to its server; there
-    its thread is parked until the generation retires, and then runs the script's remaining lines as its clean-up.
+    A load is done when its entries have run. A main script counts as run once it has come to its server: there its
+    thread is parked until the generation retires, and then runs the remaining lines of the script as its clean-up.
+
+    Args:
+        generation: The one to load.
+        entries: Names of the modules to import.
+        runs_script: Whether to run the main script first.
+        modules: The user modules.
+        before, after: Called on the load's thread, before the first module is run and after the last one.
+        when_done: The condition to notify when the load is done.
+
+    Attributes:
+        error: Why the load failed; None before, and if it did not.
+        done: Whether all has run, or an error has ended it.
+        started, ended: On the monotonic clock; *ended* is None until the load is done.
+        thread: Where it runs.
     """
 
     def __init__(
@@ -41,14 +55,13 @@ class Load:
         self.generation = generation
         self.error: BaseException | None = None
         self.done = False
-        # Both on the monotonic clock; when it was done, or None before.
         self.started = time.monotonic()
         self.ended: float | None = None
         self._when_done = when_done
         self._modules = modules
         self._entries = entries
         self._runs_script = runs_script
-        # It holds the generation before, which the thread must not: it may be parked for long.
+        # Dropped once called: it refers to the generation before, which a parked thread must not keep in memory.
         self._before: Callable[[], object] | None = before
         self._after = after
         self.thread = LoadThread(self)
@@ -62,7 +75,7 @@ class Load:
         """Hold the calling thread at its server until the generation retires; the load is done.
 
         Raises:
-            Abandoned: Newer contents overtook the load, so it will never be served.
+            Abandoned: Newer contents overtook the load, so the generation will never be served.
         """
         self._finish(None)
         self.generation.retired.wait()
@@ -70,7 +83,7 @@ class Load:
             raise Abandoned(f"generation {self.generation.number} was given up")
 
     def abandon(self) -> None:
-        """End the load without a result, at its next import or where it is parked. Code between runs on."""
+        """End the load without a result, at its next import or where it is parked; until then its code goes on."""
         self.generation.abandoned = True
         self.generation.retired.set()
 
@@ -80,7 +93,7 @@ class Load:
         return not self.thread.is_alive()
 
     def where(self) -> str:
-        """Tell which line of the user's code the load is at."""
+        """Return the line of the user's code that the load is at."""
         frame = thread_frames().get(self.thread.ident or 0)
         while frame is not None:
             if frame.f_code.co_filename in self.generation.sources:
@@ -89,7 +102,7 @@ class Load:
         return "no line of a user module"
 
     def run(self) -> None:
-        """Do the load; this is what its thread runs."""
+        """Run the load. Called by its thread."""
         with entered(self.generation):
             try:
                 self._give_event_loop()
@@ -101,13 +114,13 @@ class Load:
                     self._modules.run_main(self.generation)
                 self._require_entries()
                 self._after()
-            except BaseException as error:  # a Ctrl-C from the keyboard reaches the main thread only
+            except BaseException as error:  # Ctrl-C reaches the main thread only
                 self._finish(error)
             else:
                 self._finish(None)
 
     def _require_entries(self) -> None:
-        """Import the entries. One that is gone is none any more, if another one is there; the slots tell the rest."""
+        """Import the entries. A deleted one is skipped if another is there: all slots may be filled without it."""
         missing: ModuleNotFoundError | None = None
         found = 0
         for name in self._entries:
@@ -124,13 +137,13 @@ class Load:
     def _give_event_loop(self) -> None:
         """Let `asyncio.get_event_loop` at module level find a loop, as it does on the main thread."""
         if "asyncio" in sys.modules and sys.version_info < (3, 14):
-            import asyncio  # here: most applications have no use for it
+            import asyncio  # here: most applications do not use it
 
             self.generation.event_loop = asyncio.new_event_loop()
             asyncio.set_event_loop(self.generation.event_loop)
 
     def _give_environment(self) -> None:
-        """Let modules find the environment: Google's SDK gives each thread one of its own, and here it is empty."""
+        """Let modules find the environment: under Google's SDK each thread has its own, and this one's is empty."""
         if not os.environ:
             os.environ.update(environment_of_process())
 
@@ -146,10 +159,10 @@ class Load:
 
 
 class LoadThread(threading.Thread):
-    """A thread that the process does not wait for, but whose own threads it does wait for, as for a script's.
+    """A daemon thread whose own threads are not daemons.
 
-    A load may never end, so its thread is a daemon. Threads inherit that from the one that makes them, and those
-    of a script's first run, made on the main thread, are none.
+    A load may never end, so the process must not wait for its thread. Threads inherit that from the thread that creates
+    them; but the process waits for the threads of a script's first run, which the main thread creates.
     """
 
     _runs = False
@@ -172,6 +185,6 @@ class LoadThread(threading.Thread):
 
 
 def load_of_this_thread() -> Load | None:
-    """Return the load whose own thread is calling: its main script, before, at or after its server."""
+    """Return the load whose thread is calling: code of its main script, before, at or after its server; or None."""
     thread = threading.current_thread()
     return thread.load if isinstance(thread, LoadThread) else None

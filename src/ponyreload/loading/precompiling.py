@@ -14,18 +14,18 @@ from ponyreload.options.marking import is_project_file
 
 __all__ = ["Precompiling", "compile_changed", "may_import"]
 
-# Bytes of source: about 50 milliseconds of compiling. Less is compiled by the reload itself.
+# Bytes of source, about 50 milliseconds of compiling. Less is left to the reload itself.
 MUCH_BYTES = 150_000
-# Modules that are compiled at a time: taking over their code holds the GIL for a millisecond or two.
+# How many modules are compiled at a time: taking over their code holds the GIL for a millisecond or two.
 PART = 100
 
 
 class Precompiling:
-    """Compiles the modules of a generation that Python itself has loaded, in a thread of its own.
+    """Compiles ahead the modules of generation 1, whose code Python has not handed out; in a thread of its own.
 
     Args:
-        generation: Whose modules.
-        is_over: Tells whether to stop: the first reload has come.
+        generation: The generation.
+        is_over: Tells whether to stop, as the first reload has come.
     """
 
     def __init__(self, generation: Generation, is_over: Callable[[], bool]) -> None:
@@ -39,7 +39,7 @@ class Precompiling:
 
     def _run(self) -> None:
         while self._sources and not self._is_over():
-            with few_collections():  # all of it is kept
+            with few_collections():  # nothing of it is garbage
                 compile_all(self._sources[:PART])
             del self._sources[:PART]
 

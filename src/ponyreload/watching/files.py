@@ -210,7 +210,7 @@ class Files:
         self._tried |= {file: source.digest for file, source in generation.own_sources().items()}
 
     def begin_in_child(self) -> None:
-        """Begin anew in a forked process: only what serves counts as tried, as a load of the parent is not here."""
+        """Reset the state in a forked process: only what serves counts as tried; the lock is held."""
         self.failed_load = None
         self._unserved.clear()
         self._tried = {}

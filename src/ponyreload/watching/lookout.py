@@ -1,4 +1,4 @@
-"""The lookout: when to look at the files next, and at which of them."""
+"""The lookout: when the next scan of the files is due, and which files it is for."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ __all__ = ["Lookout", "is_due"]
 
 
 class Lookout:
-    """Takes the news of files: from events, where they arrive, or from the clock.
+    """Schedules scans: when events arrive, or by the clock where they do not.
 
-    Guarded by the lock of `Living`; who waits for a look is told through its condition, *news*.
+    Threads: the lock of `Living` protects the schedule; its condition, *news*, is notified when a scan is to come
+    earlier. `watch` is for the updater's thread.
 
     Args:
         news: The condition.
-        matters: Tells whether a change of a file of this path can matter.
-        may_watch: Whether this process may wait for events.
+        matters: Tells whether a change of the file with this path can matter.
+        may_watch: Whether this process may watch for events.
 
     Attributes:
-        watcher, polling: The two ways.
-        at: When to look next, on the monotonic clock; None if there is nothing to look for.
+        watcher, polling: The two ways to notice changes.
+        at: When the next scan is due, on the monotonic clock; None if nothing calls for one.
     """
 
     def __init__(self, news: threading.Condition, matters: Callable[[str], bool], may_watch: bool) -> None:
@@ -34,17 +35,17 @@ class Lookout:
         self.watcher = Watcher(self.schedule_scan, matters)
         self.polling = polling.Polling()
         self._may_watch = may_watch
-        # What was to be watched at the last time, and how.
+        # The arguments of the last call of `watch`.
         self._wanted: tuple[dict[str, bool], float | None] = {}, None
         self.at: float | None = None
-        self._paths: set[str] | None = None  # those that there was news of since the last look; None for all
+        self._paths: set[str] | None = None  # files that events have named since the last scan; None for all files
 
     def schedule_scan(self, delay: float, path: str | None = None) -> None:
-        """Have the files looked at in *delay* seconds, or sooner if that was asked for already. From any thread.
+        """Schedule a scan in *delay* seconds, unless one is due sooner. Safe to call from any thread.
 
         Args:
             delay: Seconds.
-            path: The only one that there is news of; None for all.
+            path: The only file that may have changed; None for all files.
         """
         due = time.monotonic() + delay
         with self._news:
@@ -57,10 +58,13 @@ class Lookout:
                 self._news.notify_all()
 
     def scan_started(self, used_at: float) -> set[str] | None:
-        """Note that the files are looked at now; return which ones there was news of, None for all.
+        """Note that a scan starts, and schedule the next one where files are polled.
 
         Args:
             used_at: When the application was last used, on the monotonic clock.
+
+        Returns:
+            The files that events have named since the last scan; None for all files.
         """
         with self._news:
             self.polling.note_use(used_at)
@@ -71,25 +75,25 @@ class Lookout:
 
     @property
     def rests(self) -> bool:
-        """Whether looks are so rare now that the files may have changed unseen."""
+        """Whether scans are so rare now that the files may have changed unseen."""
         return self.polling.rests
 
     def end_rest(self) -> None:
-        """Look as often as usual again."""
+        """Scan as often as usual again."""
         with self._news:
             self.polling.note_use(time.monotonic())
             if self.polling.rests:
                 self.schedule_scan(self.polling.next_pause() or 0)
 
     def watch(self, folders: dict[str, bool], seconds: float | None) -> bool:
-        """Wait for events in just these folders; or look at the files every so many seconds, if events do not arrive.
+        """Watch exactly these folders for events; or poll, if *seconds* says so or events do not arrive.
 
         Args:
-            folders: Whether the folders below each count too.
-            seconds: Between two looks; None to wait for events.
+            folders: The folders, and whether the folders below each count too.
+            seconds: Between two scans; None to watch for events.
 
         Returns:
-            False if these are the same as before, and the files are looked at every so many seconds anyhow.
+            False if both are the same as before, and the files are polled.
         """
         before, self._wanted = self._wanted, (folders, seconds)
         if self.polling.seconds is not None and self._wanted == before:
@@ -111,16 +115,16 @@ class Lookout:
 
     @property
     def watched(self) -> dict[str, bool]:
-        """The folders whose events are waited for, and whether the folders below each count too."""
+        """The folders that are watched for events, and whether the folders below each count too."""
         return self.watcher.folders
 
     @property
     def seconds(self) -> float | None:
-        """The seconds between two looks at the files, where events do not arrive or are not wanted."""
+        """The seconds between two scans where the files are polled; None where they are watched."""
         return self.polling.seconds
 
     def stop(self) -> None:
-        """End the watcher's threads. Safe to call twice."""
+        """Stop the watcher's threads. Safe to call twice."""
         self.watcher.stop()
 
 

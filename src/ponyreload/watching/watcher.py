@@ -1,4 +1,4 @@
-"""The watcher: tells that something changed in a set of folders. What changed, the contents tell."""
+"""The watcher: reports that something in a set of folders changed. A scan finds out what."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ if TYPE_CHECKING:
 
 __all__ = ["Watcher", "events_arrive", "is_patched"]
 
-# File systems whose changes are made elsewhere, so that this machine's kernel does not see them.
+# File systems that other machines write to, so that this machine's kernel makes no events.
 REMOTE = ("nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "vboxsf", "prl_fs", "drvfs")
 REMOTE_FUSE = ("fuse.sshfs", "fuse.grpcfuse", "fuse.osxfs", "fuse.vmhgfs-fuse", "fuse.rclone", "fuse.s3fs")
 
-# A file that is written in place is seen empty first. Where the end of the writing is told (Linux), it is waited
-# for, up to this long; elsewhere the next event, up to the shorter time.
+# Seconds. A file that is written in place is empty at first. Linux reports the end of the writing, which is waited for,
+# up to so long; elsewhere the next event is, up to the shorter time.
 WRITING_SECONDS = 0.05 if sys.platform == "linux" else 0.01
 
-# The system keeps a limited number of events for a process (Linux: 16,384), and drops those that come on top. Where one
-# was dropped, more than this many others are on their way: so after each this many there may be news of anything.
+# The system queues a limited number of events for a process (Linux: 16,384), and drops those beyond. Where one was
+# dropped, more than this many others are queued: so after each this many, any file may have changed.
 FLOOD_EVENTS = 1_000
+# Seconds until the scan of all files that such a flood of events calls for.
 FLOOD_SECONDS = 0.2
 
 
@@ -32,36 +33,36 @@ class Watcher:
     """Watches folders with the operating system's own events; sleeps while nothing happens.
 
     Args:
-        schedule_scan: Called from a watcher thread, with the seconds after which it is worth to look at the files, and with
-            the path of the one that the event is about; None if it is about more.
-        matters: Tells whether a change of a file of this path can matter.
+        schedule_scan: Called from a thread of watchdog's, with the seconds after which a scan is worth it, and the path
+            of the only file that may have changed; None if others may have.
+        matters: Tells whether a change of the file with this path can matter.
     """
 
     def __init__(self, schedule_scan: Callable[[float, str | None], object], matters: Callable[[str], bool]) -> None:
         self._schedule_scan = schedule_scan
         self._matters = matters
         self._observer: BaseObserver | None = None
-        self._events = 0  # counted on watchdog's one thread that dispatches them
-        # folder -> what watches it, its inode then, and whether the folders below it count too.
+        self._events = 0  # counted by the one thread of watchdog's that dispatches them
+        # folder -> its watch, its inode then, and whether the folders below it count too
         self._watched: dict[str, tuple[ObservedWatch, int, bool]] = {}
 
     def watch(self, folders: Mapping[str, bool]) -> bool:
         """Watch exactly these folders: folder -> whether the folders below it count too.
 
         Returns:
-            Whether any is watched newly, so that what changed in it before went unseen.
+            Whether any of them is new, so that earlier changes in it went unseen.
 
         Raises:
-            OSError: The system has no more watches to give.
+            OSError: The system has no watches left.
         """
-        from watchdog.observers import Observer  # here: `import ponyreload` is to import no watcher
+        from watchdog.observers import Observer  # here: `import ponyreload` must not import it
 
         if self._observer is None:
             _quieten()
             self._observer = Observer()
             self._observer.start()
         for folder, (watch, inode, deep) in list(self._watched.items()):
-            # A folder that was deleted and made again is another one, and the old watch is blind to it.
+            # A folder that was deleted and created again is another one, and the old watch does not see it.
             if folders.get(folder) is not deep or _inode(folder) != inode:
                 self._observer.unschedule(watch)
                 del self._watched[folder]
@@ -75,34 +76,34 @@ class Watcher:
 
     @property
     def folders(self) -> dict[str, bool]:
-        """The folders that are watched, and whether the folders below each count too. From any thread."""
+        """The folders that are watched, and whether the folders below each count too. Safe to read from any thread."""
         return {folder: deep for folder, (_, _, deep) in self._watched.copy().items()}
 
     @property
     def emitters(self) -> Sequence[Any]:
-        """The threads of watchdog's that watch, one for each folder."""
+        """Watchdog's threads that read events, one for each folder."""
         return () if self._observer is None else tuple(self._observer.emitters)
 
     def dispatch(self, event: FileSystemEvent) -> None:
-        """Take an event; watchdog calls this on its own thread."""
+        """Handle an event; watchdog calls this on its own thread."""
         self._events += 1
         if self._events % FLOOD_EVENTS == 0:
             self._schedule_scan(FLOOD_SECONDS, None)
         if event.is_directory:
-            # A folder is "modified" by whatever happens in it, and that has an event of its own.
+            # Whatever happens in a folder "modifies" it, and has an event of its own.
             if event.event_type != "modified":
                 self._schedule_scan(WRITING_SECONDS, None)
             return
         paths = [os.fsdecode(path) for path in (event.src_path, event.dest_path) if path]
         paths = [path for path in paths if self._matters(path)]
         if paths:
-            # One that is created with contents was moved here from a folder that is not watched.
+            # A file that is created with contents was moved here from a folder that is not watched.
             is_written = event.event_type == "created" and not _is_empty(event.src_path)
             is_whole = is_written or event.event_type not in ("modified", "created")
             self._schedule_scan(0 if is_whole else WRITING_SECONDS, paths[0] if len(paths) == 1 else None)
 
     def stop(self) -> None:
-        """End the threads. Safe to call twice."""
+        """Stop the threads. Safe to call twice."""
         observer, self._observer = self._observer, None
         self._watched.clear()
         if observer is not None:
@@ -111,9 +112,9 @@ class Watcher:
 
 
 def _quieten() -> None:
-    """Keep out of the log what watchdog says of each event, unless the user has asked for that, and of its own end.
+    """Keep out of the log watchdog's lines on each event, unless the user has asked for them, and on its own end.
 
-    In a log file that is itself in a watched folder, each line would be the next event.
+    Where the log file is in a watched folder, each line would make the next event.
     """
     for name in ("watchdog", "fsevents"):
         logger = logging.getLogger(name)
@@ -123,12 +124,12 @@ def _quieten() -> None:
 
 
 def _is_no_end(record: logging.LogRecord) -> bool:
-    # An error to watchdog, but what becomes of any thread that is stopped between two events.
+    # Watchdog logs it as an error, but it happens to any thread that is stopped between two events.
     return "when the thread is inactive" not in str(record.msg)
 
 
 def _interesting() -> list[type[Any]]:
-    """Return the events that can tell of new contents; not those of reading, which loading itself would cause."""
+    """Return the kinds of events that new contents make; not those of reading, which loading would cause itself."""
     from watchdog import events
 
     kinds = [events.FileModifiedEvent, events.FileClosedEvent, events.FileCreatedEvent, events.FileMovedEvent]
@@ -144,7 +145,7 @@ def _is_empty(path: bytes | str) -> bool:
 
 
 def _inode(folder: str) -> int:
-    """Return the inode of a folder that is there; 0 if there is none."""
+    """Return the inode of a folder; 0 if there is no such folder."""
     try:
         return os.stat(folder).st_ino or 1 if os.path.isdir(folder) else 0
     except OSError:
@@ -152,19 +153,19 @@ def _inode(folder: str) -> int:
 
 
 def is_patched() -> bool:
-    """Tell whether gevent has made greenlets of all threads: watchdog's would keep the others from running."""
+    """Tell whether gevent has replaced threads by greenlets: watchdog's would keep the others from running."""
     # Another thread may be importing it at this moment.
-    tell = getattr(sys.modules.get("gevent.monkey"), "is_module_patched", None)
-    return tell is not None and bool(tell("threading"))
+    is_module_patched = getattr(sys.modules.get("gevent.monkey"), "is_module_patched", None)
+    return is_module_patched is not None and bool(is_module_patched("threading"))
 
 
 def events_arrive(folder: str, mounts: str = "/proc/self/mounts") -> bool:
-    """Tell whether changes in *folder* make events: not where another machine makes the changes."""
+    """Tell whether changes in *folder* make events: not on file systems that other machines write to."""
     try:
         with open(mounts, encoding="utf-8", errors="replace") as table:
             rows = [line.split()[1:3] for line in table]
     except OSError:
-        return True  # no such table here: not Linux
+        return True  # there is no such table: not Linux
     folder = os.path.join(os.path.realpath(folder), "")
     best = ("", "")
     for place, kind in rows:
