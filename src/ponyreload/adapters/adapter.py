@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from ponyreload.generations.generation import Generation
+from ponyreload.interpreter.patches import Patches
 from ponyreload.wsgi.slots import Slot
 
 __all__ = ["Adapter", "Host"]
@@ -50,13 +51,16 @@ class Adapter:
     # Set by `install`.
     _host: Host
 
+    def __init__(self) -> None:
+        self._patches = Patches()
+
     def install(self, host: Host) -> None:
         """Put the hooks into what has been imported of the library; called again when more of it is imported."""
         self._host = host
 
     def uninstall(self) -> None:
         """Take the hooks out."""
-        raise NotImplementedError
+        self._patches.undo()
 
     def before_publish(self, generation: Generation) -> None:
         """Prepare a loaded generation for serving; an exception keeps it from being published."""

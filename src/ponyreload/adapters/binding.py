@@ -55,7 +55,7 @@ class BindingAdapter(Adapter):
     """Wraps ``bind`` and ``listen`` of the socket classes that servers written in Python use."""
 
     def __init__(self) -> None:
-        self._patches = Patches()
+        super().__init__()
         # By kind and port, or path:  (2, 8080) -> Bound(("127.0.0.1", 8080), "app.py:12"). Not by socket: some
         # libraries keep the descriptor only.
         self._bound: dict[object, Bound] = {}
@@ -68,9 +68,6 @@ class BindingAdapter(Adapter):
             if module is not None:
                 self._patches.wrap(module.socket, "bind", self._bind)
                 self._patches.wrap(module.socket, "listen", self._listen)
-
-    def uninstall(self) -> None:
-        self._patches.undo()
 
     def _bind(self, plain: Callable[[Any, Any], None], sock: Any, address: Any) -> None:
         """Bind a socket; in a load, unless that is where this process has one.

@@ -13,7 +13,6 @@ from cheroot.server import HTTPServer
 from ponyreload.adapters.adapter import Adapter, Host
 from ponyreload.adapters.servers import Offer, Servers, maker_of_this
 from ponyreload.generations.generation import Generation
-from ponyreload.interpreter.patches import Patches
 
 __all__ = ["ADAPTER", "CherootAdapter"]
 
@@ -22,6 +21,7 @@ class CherootAdapter(Adapter):
     """Wraps `cheroot.server.HTTPServer`, which CherryPy's server is a subclass of."""
 
     def __init__(self) -> None:
+        super().__init__()
         # The generation whose code made a server: a script may start it in a thread that has no context. A weak
         # reference, because a script may have its server as a global, and so a generation the server.
         self._makers: WeakKeyDictionary[Any, ref[Generation]] = WeakKeyDictionary()
@@ -30,16 +30,12 @@ class CherootAdapter(Adapter):
         # Those that run, each by its own thread.
         self._serving: set[Any] = set()
         self._servers = Servers("cheroot")
-        self._patches = Patches()
 
     def install(self, host: Host) -> None:
         self._host = host
         self._patches.wrap(HTTPServer, "__init__", self._init)
         self._patches.wrap(HTTPServer, "prepare", self._prepare)
         self._patches.wrap(HTTPServer, "serve", self._serve)
-
-    def uninstall(self) -> None:
-        self._patches.undo()
 
     def _init(self, plain: Callable[..., None], server: Any, *args: Any, **kwargs: Any) -> None:
         maker = maker_of_this()

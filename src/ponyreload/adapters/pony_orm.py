@@ -13,7 +13,6 @@ from collections.abc import Callable
 from typing import Any
 
 from ponyreload.adapters.adapter import Adapter, Host
-from ponyreload.interpreter.patches import Patches
 
 __all__ = ["ADAPTER", "PonyOrmAdapter"]
 
@@ -21,16 +20,10 @@ __all__ = ["ADAPTER", "PonyOrmAdapter"]
 class PonyOrmAdapter(Adapter):
     """Wraps the function that finds out, where it is called for functions. For queries themselves it is called well."""
 
-    def __init__(self) -> None:
-        self._patches = Patches()
-
     def install(self, host: Host) -> None:  # noqa: ARG002 - nothing is asked of it
         module = sys.modules.get("pony.orm.sqltranslation")
         if hasattr(module, "create_extractors"):
             self._patches.wrap(module, "create_extractors", _create_extractors)
-
-    def uninstall(self) -> None:
-        self._patches.undo()
 
 
 def _create_extractors(plain: Callable[..., Any], key: int, tree: Any, *args: Any, **kwargs: Any) -> Any:

@@ -15,7 +15,6 @@ from ponyreload.adapters.adapter import Adapter, Host
 from ponyreload.adapters.servers import Offer
 from ponyreload.adapters.standins import StandIns
 from ponyreload.generations.generation import Generation
-from ponyreload.interpreter.patches import Patches
 from ponyreload.loading.load import load_of_this_thread
 from ponyreload.reporting import say
 
@@ -29,8 +28,8 @@ class SocketServersAdapter(Adapter):
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self._stand_ins = StandIns("socketserver")
-        self._patches = Patches()
         # Where a script wanted its server:  <WSGIServer> -> ("", 8080); it listens at ("0.0.0.0", 8080).
         self._wanted: WeakKeyDictionary[Any, object] = WeakKeyDictionary()
 
@@ -58,9 +57,6 @@ class SocketServersAdapter(Adapter):
         self._patches.wrap(kind, "handle_request", self._handle_request)
         self._patches.wrap(kind, "shutdown", self._shutdown)
         self._patches.wrap(kind, "server_close", self._close)
-
-    def uninstall(self) -> None:
-        self._patches.undo()
 
     # -- making a server -------------------------------------------------------------------------------------
 

@@ -27,6 +27,7 @@ class UWSGIAdapter(Adapter):
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self._hook: functools.partial[Any] | None = None
         self._pid = os.getpid()
 

@@ -10,7 +10,6 @@ from typing import Any
 from ponyreload.adapters.adapter import Adapter, Host
 from ponyreload.adapters.servers import Offer
 from ponyreload.adapters.standins import StandIns
-from ponyreload.interpreter.patches import Patches
 
 __all__ = ["ADAPTER", "WaitressAdapter"]
 
@@ -23,8 +22,8 @@ class WaitressAdapter(Adapter):
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self._stand_ins = StandIns("waitress")
-        self._patches = Patches()
 
     def install(self, host: Host) -> None:
         self._host = self._stand_ins.host = host
@@ -33,9 +32,6 @@ class WaitressAdapter(Adapter):
             self._patches.wrap(module.BaseWSGIServer, "__init__", self._init)
             self._patches.wrap(module.BaseWSGIServer, "run", self._run)
             self._patches.wrap(module.MultiSocketServer, "run", self._run)
-
-    def uninstall(self) -> None:
-        self._patches.undo()
 
     def _init(
         self,

@@ -15,7 +15,6 @@ from ponyreload.adapters.adapter import Adapter, Host
 from ponyreload.adapters.flup.prefork import run_prefork
 from ponyreload.adapters.servers import Offer, Servers, maker_of_this, shown_address
 from ponyreload.generations.generation import Generation
-from ponyreload.interpreter.patches import Patches
 from ponyreload.reporting import say
 
 __all__ = ["ADAPTER", "FlupAdapter"]
@@ -31,8 +30,8 @@ class FlupAdapter(Adapter):
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self._servers = Servers("flup")
-        self._patches = Patches()
 
     def install(self, host: Host) -> None:
         self._host = host
@@ -41,9 +40,6 @@ class FlupAdapter(Adapter):
         self._wrap("flup.server.cgi", "WSGIServer", "run", self._run_once)
         self._wrap("flup.server.threadedserver", "ThreadedServer", "__init__", self._init_threaded)
         self._wrap("flup.server.preforkserver", "PreforkServer", "run", run_prefork)
-
-    def uninstall(self) -> None:
-        self._patches.undo()
 
     def hand_over(self, server: Any, generation: Generation) -> None:
         """Give the server that runs the application of *server*, which stands for it in *generation*."""
