@@ -589,10 +589,10 @@ def row(project, library, isolate):
                 return str(error)
 
         def look():
-            with generations.entered(app.reloader.serving):
+            with context.entered(app.reloader.serving):
                 return sys.modules["shop"].look()
 
-        from ponyreload.generations import generation as generations
+        from ponyreload.generations import context
         looks = [look()]
         errors = [reloaded()]
         looks.append(look())
@@ -947,10 +947,10 @@ def test_django_can_migrate_in_each_generation(project):
     site = project(DJANGO)
     told = site.drive("""
         from shop.wsgi import application, reloader
-        from ponyreload.generations import generation as generations
+        from ponyreload.generations import context
 
         def migrate():
-            with generations.entered(reloader.serving):
+            with context.entered(reloader.serving):
                 from django.core.management import call_command
                 call_command("migrate", verbosity=0)
                 from django.db import connection
