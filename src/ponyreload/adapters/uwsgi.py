@@ -8,10 +8,10 @@ import os
 import sys
 from collections.abc import Callable
 from importlib.machinery import ModuleSpec
-from types import ModuleType
 from typing import Any
 
 from ponyreload.adapters.adapter import Adapter, Host
+from ponyreload.imports.names import own_namespace, unrouted_modules
 from ponyreload.imports.routed import RoutedModule
 from ponyreload.reporting import say
 
@@ -85,8 +85,8 @@ def _show_applications(options: dict[str, Any]) -> None:
     values = [each for value in options.values() for each in (value if isinstance(value, list) else [value])]
     texts = [value.decode(errors="replace") for value in values if isinstance(value, bytes)]
     names = {"application"} | {text.rpartition(":")[2] for text in texts}
-    for name, module in list(sys.modules.items()):
-        spec = vars(module).get("__spec__") if type(module) is ModuleType else None
+    for name, _, namespace in unrouted_modules():
+        spec = namespace.get("__spec__")
         if type(spec) is ModuleSpec and getattr(spec, "_initializing", False):
             vars(spec)["_show"] = functools.partial(_show, name, names)
             spec.__class__ = UnfinishedSpec
@@ -95,8 +95,7 @@ def _show_applications(options: dict[str, Any]) -> None:
 def _show(module_name: str, names: set[str]) -> None:
     module = sys.modules.get(module_name)
     if type(module) is RoutedModule:
-        own = vars(ModuleType)["__dict__"].__get__(module)
-        own.update((name, getattr(module, name)) for name in names & set(dir(module)))
+        own_namespace(module).update((name, getattr(module, name)) for name in names & set(dir(module)))
 
 
 ADAPTER = UWSGIAdapter()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import gc
 import logging
 import sys
-from collections.abc import Iterator
-from types import ModuleType
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import click
 
@@ -17,7 +17,7 @@ from ponyreload.cli.targets import Target
 from ponyreload.errors import LoadError
 from ponyreload.generations.generation import Generation
 from ponyreload.imports.advice import homes_of
-from ponyreload.imports.names import namespace_of
+from ponyreload.imports.names import MAIN, file_of, unrouted_modules
 from ponyreload.imports.reasons import why_system
 from ponyreload.imports.routed import RoutedModule
 from ponyreload.interpreter.environment import environment_of_process
@@ -92,11 +92,11 @@ def _check_modules(reloader: Reloader, findings: Findings) -> None:
     _row(
         "modules", f"{count} user module{'' if count == 1 else 's'}: {', '.join(names[:8])}{' …' if count > 8 else ''}"
     )
-    for name, module in _system_modules():
-        file = namespace_of(name, module).get("__file__")
-        if is_project_file(file):
-            _row("", f"system module {name} ({shown(str(file))}): {why_system(name, namespace_of(name, module))}")
-        held = [f"{name}.{key}" for key, home in _held(module, generation)]
+    for name, namespace in _system_modules():
+        file = file_of(namespace)
+        if file is not None and is_project_file(file):
+            _row("", f"system module {name} ({shown(file)}): {why_system(name, namespace)}")
+        held = [f"{name}.{key}" for key in _held(namespace, generation)]
         if held:
             more = f" and {len(held) - MOST_NAMES} more" if len(held) > MOST_NAMES else ""
             what = f"{', '.join(held[:MOST_NAMES])}{more} came from a user module"
@@ -105,20 +105,19 @@ def _check_modules(reloader: Reloader, findings: Findings) -> None:
             )
 
 
-def _system_modules() -> Iterator[tuple[str, ModuleType]]:
-    """Yield the modules that are no user modules, and neither ours nor the standard library's."""
-    for name, module in sorted(sys.modules.items()):
+def _system_modules() -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the names and namespaces of system modules that are neither ours nor the standard library's, sorted."""
+    for name, _, namespace in sorted(unrouted_modules()):
         top = name.partition(".")[0]
-        is_other = top not in sys.stdlib_module_names and top not in ("ponyreload", "__main__", "__mp_main__")
-        if is_other and type(module) is not RoutedModule and isinstance(module, ModuleType):
-            yield name, module
+        if top not in sys.stdlib_module_names and top not in ("ponyreload", MAIN):
+            yield name, namespace
 
 
-def _held(module: ModuleType, generation: Generation) -> Iterator[tuple[str, str]]:
-    for key, home in homes_of(module):
-        # What stands for a module leads to the newest generation.
-        if home in generation.modules and type(vars(module).get(key)) is not RoutedModule:
-            yield key, home
+def _held(namespace: Mapping[str, Any], generation: Generation) -> Iterator[str]:
+    for key, home in homes_of(namespace):
+        # A routed module leads to the newest generation.
+        if home in generation.modules and type(namespace.get(key)) is not RoutedModule:
+            yield key
 
 
 def _check_folders(reloader: Reloader, findings: Findings) -> None:

@@ -15,7 +15,7 @@ from ponyreload.cli.first import Loaded, load_first
 from ponyreload.cli.importers import files_of_modules, importers_of
 from ponyreload.cli.targets import Target
 from ponyreload.errors import LoadError
-from ponyreload.imports.isolation import is_isolated
+from ponyreload.imports.isolation import is_library
 from ponyreload.imports.names import MAIN, namespace_of
 from ponyreload.imports.reasons import why_system, why_user
 from ponyreload.imports.sharing import find_affected
@@ -77,7 +77,7 @@ def _explain(path_or_module: str, target: Target, loaded: Loaded, scope: str | N
     else:
         _print(f"  system module: {why_system(name, namespace)}")
     _print_importers(name, target, files)
-    if is_user and not (is_isolated(name) and not is_project_file(file)):
+    if is_user and not is_library(name, file):
         _print_effects(name, loaded, scope)
         return
     _print(f"  an edit of it: {_effect(name, file)}")
@@ -151,7 +151,7 @@ def _affected(name: str, reloader: Reloader) -> list[str] | None:
 
 def _effect(name: str, file: str) -> str:
     """Say what an edit of a module does that is no user module of the application's."""
-    if is_isolated(name) and not is_project_file(file):
+    if is_library(name, file):
         return "nothing happens, as libraries are not watched; the next load takes it up"
     if is_project_file(file):
         return "nothing is reloaded, and the log says so; it takes a restart"

@@ -9,8 +9,7 @@ from importlib.util import resolve_name
 from typing import NamedTuple
 
 from ponyreload.generations.generation import Generation
-from ponyreload.imports.names import namespace_of
-from ponyreload.imports.routed import RoutedModule
+from ponyreload.imports.names import MAIN, file_of, unrouted_modules
 
 __all__ = ["Importer", "files_of_modules", "importers_of"]
 
@@ -26,11 +25,10 @@ class Importer(NamedTuple):
 def files_of_modules(generation: Generation | None) -> dict[str, str]:
     """Return the source files of all modules: "shop.cart" -> "/site/shop/cart.py"."""
     files = {} if generation is None else dict(generation.files)
-    for name, module in list(sys.modules.items()):
-        if type(module) is not RoutedModule and name not in files and name != "__main__":
-            file = namespace_of(name, module).get("__file__")
-            if isinstance(file, str):
-                files[name] = file
+    for name, _, namespace in unrouted_modules():
+        file = file_of(namespace)
+        if file is not None and name not in files and name != MAIN:
+            files[name] = file
     return files
 
 

@@ -6,12 +6,11 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
-from importlib.machinery import EXTENSION_SUFFIXES
 from types import FunctionType, ModuleType
 from typing import Any
 
 from ponyreload.imports.isolation import is_isolated, isolated
-from ponyreload.imports.names import has_source, namespace_of
+from ponyreload.imports.names import MAIN, file_of, has_source, is_extension, namespace_of, unrouted_modules
 from ponyreload.imports.routed import RoutedModule, name_of
 from ponyreload.options import marking
 from ponyreload.options.libraries import KNOWN
@@ -19,22 +18,21 @@ from ponyreload.reporting import say, shown
 
 __all__ = ["find_unreadable", "homes_of", "tell_of_known", "tell_of_mixed", "too_late"]
 
-# What has been said, and the system modules that have been looked at:  ("known", "django")
-_told: set[tuple[str, str]] = set()
-_looked_at: set[str] = set()
+# What has been reported:  ("known", "django")
+_reported: set[tuple[str, str]] = set()
+# Names of system modules that have been checked.
+_checked: set[str] = set()
 
 
 def too_late(names: Collection[str]) -> set[str]:
-    """Return those of *names* that can be isolated by a restart only, and say so: generations share what is there.
+    """Return those of *names* that only a restart can isolate, and report them: generations share what is imported.
 
     To be called in a later generation than the first, which adopts what has been imported.
     """
+    imported = [name for name, _, _ in unrouted_modules()]
     found = set()
     for name in names:
-        if name not in isolated() and any(
-            marking.is_named_by(each, (name,)) and type(module) is not RoutedModule
-            for each, module in list(sys.modules.items())
-        ):
+        if name not in isolated() and any(marking.is_named_by(each, (name,)) for each in imported):
             found.add(name)
             why = f"{name} has been imported as a system module"
             _tell("late", name, f"{_line(name)} takes a restart of the process: {why}")
@@ -42,15 +40,16 @@ def too_late(names: Collection[str]) -> set[str]:
 
 
 def tell_of_known(modules: Mapping[str, Any], is_included: Callable[[str], bool]) -> None:
-    """Say of each library that these user modules use, and that is known to need it, how to isolate it; once."""
+    """Report each library that these user modules use and that is known to need isolation, once: how to isolate it."""
     for library, known in KNOWN.items():
         standing = sys.modules.get(library)
-        if standing is None or ("known", library) in _told or is_included(library):
+        if standing is None or ("known", library) in _reported or is_included(library):
             continue
         for name, module in modules.items():
-            if not is_isolated(name) and any(_is_of(home, library) for _, home in homes_of(module)):
-                if known.is_used(_namespace(standing)):
-                    file = _namespace(module).get("__file__")
+            namespace = namespace_of(name, module)
+            if not is_isolated(name) and any(_is_of(home, library) for _, home in homes_of(namespace)):
+                if known.is_used(namespace_of(library, standing)):
+                    file = file_of(namespace)
                     what = f"{shown(file) if file else name} uses {library}, which {known.trouble}"
                     remedy = f"have it loaded with each generation: {_line(library)}, and restart"
                     _tell("known", library, f"{what}; {remedy}")
@@ -58,28 +57,25 @@ def tell_of_known(modules: Mapping[str, Any], is_included: Callable[[str], bool]
 
 
 def tell_of_mixed(generation: int, user_modules: Collection[str]) -> None:
-    """Say of each system module that took something of an isolated library that it keeps that *generation*'s; once."""
+    """Report each system module that holds objects of an isolated library, once: it keeps those of *generation*."""
     if not isolated():
         return
     user_libraries = {name for name in list(user_modules) if is_isolated(name)}
-    for name, module in list(sys.modules.items()):
+    for name, _, namespace in unrouted_modules():
         top = name.partition(".")[0]
-        # Neither the standard library nor we use a library.
-        if name in _looked_at or top in sys.stdlib_module_names or top == "ponyreload":
+        # Neither the standard library nor ponyreload uses a library.
+        if name in _checked or top in sys.stdlib_module_names or top == "ponyreload":
             continue
-        if type(module) is RoutedModule or not issubclass(type(module), ModuleType):
-            continue
-        namespace = _namespace(module)
-        if not getattr(namespace.get("__spec__"), "_initializing", False) and name != "__main__":
-            _looked_at.add(name)
-        file = namespace.get("__file__")
-        # Some stand under a second name.
-        if isinstance(file, str) and namespace.get("__name__") == name:
-            if is_isolated(name) and not _is_extension(file) and (file.endswith(".pyc") or not os.path.isfile(file)):
+        if not getattr(namespace.get("__spec__"), "_initializing", False) and name != MAIN:
+            _checked.add(name)
+        file = file_of(namespace)
+        # A module may have a second name.
+        if file is not None and namespace.get("__name__") == name:
+            if is_isolated(name) and not is_extension(file) and (file.endswith(".pyc") or not os.path.isfile(file)):
                 what = f"{name} has no source file that can be read again ({file})"
                 _tell("unreadable", top, f"{what}: it stays shared by all generations; unpack it to have it isolated")
-            for key, home in homes_of(module):
-                # That a package has its modules as attributes is no use of them.
+            for key, home in homes_of(namespace):
+                # A package has its submodules as attributes. That does not mean that it uses them.
                 if home in user_libraries and home != f"{name}.{key}":
                     _tell_of_user(name, file, home, generation)
                     break
@@ -92,7 +88,7 @@ def _tell_of_user(name: str, file: str, home: str, generation: int) -> None:
     if marking.is_project_file(file):
         remedy = 'mark it with "from ponyreload import *" to have it loaded with each generation too, and restart'
         _tell("mixed", name, f"{shown(file)} is no user module, and {what}; {remedy}")
-    elif _is_extension(file):
+    elif is_extension(file):
         remedy = f"if that fails after a reload, do not isolate {library}"
         _tell("mixed", name, f"the extension module {name} {what}; {remedy}")
     else:
@@ -100,32 +96,25 @@ def _tell_of_user(name: str, file: str, home: str, generation: int) -> None:
         _tell("mixed", top, f"{name} is a system module, and {what}; {remedy}")
 
 
-def _is_extension(file: str) -> bool:
-    return file.endswith(tuple(EXTENSION_SUFFIXES))
-
-
 def _top(name: str) -> str:
-    """Return the package that a module is part of; of a namespace package, which many share, the part below it."""
+    """Return the package that a module is part of; in a namespace package, which many share, the part below that."""
     top, *rest = name.split(".")
     for part in rest:
-        if _namespace(sys.modules.get(top)).get("__file__") is not None:
+        if file_of(namespace_of(top, sys.modules.get(top))) is not None:
             break
         top = f"{top}.{part}"
     return top
 
 
-# Ways past what a class may define for itself: some libraries' objects import half the world when they are asked.
-_namespace_of_module: Any = vars(ModuleType)["__dict__"].__get__
 _vars: Any = vars(type)["__dict__"].__get__
 
 
-def _namespace(module: Any) -> Mapping[str, Any]:
-    return _namespace_of_module(module) if issubclass(type(module), ModuleType) else {}
+def homes_of(namespace: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield each name in a module's namespace, and the module that its value, or the value's class, is from.
 
-
-def homes_of(module: Any) -> Iterator[tuple[str, str]]:
-    """Yield each attribute of a module that comes from elsewhere, with the module that it, or its class, is from."""
-    for key, value in list(_namespace(module).items()):
+    Runs no code of the values: see `namespace_of`.
+    """
+    for key, value in list(namespace.items()):
         if key.startswith("__"):
             continue
         kind = type(value)
@@ -133,7 +122,7 @@ def homes_of(module: Any) -> Iterator[tuple[str, str]]:
             yield key, name_of(value)
             continue
         if issubclass(kind, ModuleType):
-            home = _namespace_of_module(value).get("__name__")
+            home = namespace_of(key, value).get("__name__")
         elif kind is FunctionType:
             home = value.__globals__.get("__name__")
         else:
@@ -153,18 +142,15 @@ def _line(name: str) -> str:
 
 
 def _tell(what: str, name: str, text: str) -> None:
-    if (what, name) not in _told:
-        _told.add((what, name))
+    if (what, name) not in _reported:
+        _reported.add((what, name))
         say(text, logging.WARNING)
 
 
 def find_unreadable() -> dict[str, object]:
     """Return the marked modules that cannot be reloaded, and their files: "shop" -> "/site/shop.egg/shop.pyc"."""
-    found = {}
-    for name, standing in list(sys.modules.items()):
-        # `__mp_main__` is what multiprocessing calls the main script besides.
-        if type(standing) is not RoutedModule and name != "__mp_main__":
-            namespace = namespace_of(name, standing)
-            if marking.own_word(namespace) and not has_source(name, namespace):
-                found[name] = namespace.get("__file__")
-    return found
+    return {
+        name: namespace.get("__file__")
+        for name, _, namespace in unrouted_modules()
+        if marking.own_word(namespace) and not has_source(name, namespace)
+    }

@@ -1,46 +1,124 @@
-"""Names: what stands under a module's name, and in its namespace."""
+"""Names: what `sys.modules` has under a name, the namespace of a module, and the names in an import statement."""
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
-from collections.abc import Iterable, Mapping
-from types import FunctionType
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from importlib.machinery import EXTENSION_SUFFIXES
+from types import FunctionType, GetSetDescriptorType, MemberDescriptorType, ModuleType
 from typing import Any
 
 from ponyreload.generations.generation import Generation
+from ponyreload.imports.routed import RoutedModule
 from ponyreload.options import marking
 
-__all__ = ["MAIN", "has_source", "namespace_of", "note_missing"]
+__all__ = [
+    "MAIN", "absolute_name", "file_of", "has_source", "is_extension", "named_by", "namespace_of", "note_missing",
+    "own_namespace", "unrouted_modules",
+]  # fmt: skip
 
 MAIN = "__main__"
 
+# The descriptors of Python's own types. They read what a class may define in its own way.
+_namespace_of_module: Any = vars(ModuleType)["__dict__"].__get__
+_namespace_of_class: Any = vars(type)["__dict__"].__get__
+_mro: Any = vars(type)["__mro__"].__get__
+
+
+def unrouted_modules() -> Iterator[tuple[str, Any, dict[str, Any]]]:
+    """Yield the name, the object and the namespace of each entry of `sys.modules` that is not a routed module.
+
+    These are the system modules, and user modules that no generation has adopted yet. Safe to call from any thread:
+    it walks through a copy.
+    """
+    for name, module in list(sys.modules.items()):
+        # `multiprocessing` gives the main script a second name, `__mp_main__`, in a process that it has spawned.
+        # None stands for a module that must not be imported.
+        if type(module) is not RoutedModule and module is not None and name != "__mp_main__":
+            yield name, module, namespace_of(name, module)
+
+
+def namespace_of(name: str, module: Any) -> dict[str, Any]:
+    """Return the namespace that the code of module *name* ran in; empty if that is not known.
+
+    A module may have put another object in its place in `sys.modules`: the methods of its class know the namespace.
+
+    Runs no code of *module* or its class: some libraries have modules that import half the world when they are asked
+    for an attribute.
+    """
+    namespace = own_namespace(module)
+    if "__builtins__" not in namespace:  # no code ran in it
+        for method in list(_namespace_of_class(type(module)).values()):
+            if type(method) is FunctionType and method.__globals__.get("__name__") == name:
+                return method.__globals__
+    return namespace
+
+
+def own_namespace(thing: Any) -> dict[str, Any]:
+    """Return the `__dict__` of a module or another object; empty if it has none, or its class makes it up.
+
+    Runs no code of *thing* or its class.
+    """
+    namespace: Any = None
+    if issubclass(type(thing), ModuleType):
+        namespace = _namespace_of_module(thing)
+    else:
+        spaces = map(_namespace_of_class, _mro(type(thing)))
+        member: Any = next((space["__dict__"] for space in spaces if "__dict__" in space), None)
+        if type(member) in (GetSetDescriptorType, MemberDescriptorType):
+            namespace = member.__get__(thing)
+    return namespace if issubclass(type(namespace), dict) else {}
+
+
+def file_of(namespace: Mapping[str, Any]) -> str | None:
+    """Return the file of the module with this namespace, or None."""
+    file = namespace.get("__file__")
+    return file if issubclass(type(file), str) else None
+
+
+def is_extension(file: str) -> bool:
+    """Tell whether *file* is an extension module, which Python cannot load again."""
+    return file.endswith(tuple(EXTENSION_SUFFIXES))
+
+
+def has_source(name: str, namespace: Mapping[str, Any]) -> bool:
+    """Tell whether a module can be run again. One in a zip archive cannot, nor one that is there as bytecode only."""
+    file = file_of(namespace)
+    if file is None or not os.path.isfile(file):
+        return False
+    # Some libraries make modules by hand. These have the file of their maker, but cannot be found by their names.
+    return name == MAIN or (file.endswith((".py", ".pyw")) and namespace.get("__spec__") is not None)
+
 
 def note_missing(generation: Generation, name: str, path: Iterable[str] | None) -> None:
-    """Remember where the project could have had a module that was not found: creating it there is a change."""
+    """Note where the project could have had a module that was not found: creating it there is a change."""
     for folder in sys.path if path is None else path:
         base = os.path.join(os.path.abspath(folder), name.rpartition(".")[2])
         if marking.is_project_file(base + ".py"):
             generation.missing.add(base)
 
 
-def namespace_of(name: str, standing: Any) -> dict[str, Any]:
-    """Return the namespace that module *name*'s code ran in, also if it put another object in its own place."""
-    namespace = getattr(standing, "__dict__", None)
-    if not isinstance(namespace, dict):
-        namespace = {}
-    if "__builtins__" not in namespace:
-        # Not a namespace that code ran in. The methods of the object's class know theirs.
-        for method in vars(type(standing)).values():
-            if isinstance(method, FunctionType) and method.__globals__.get("__name__") == name:
-                return method.__globals__
-    return namespace
+def absolute_name(name: str, globals: Mapping[str, Any], level: int) -> str:
+    """Return the full name of a module that is imported relative to the package of the importing code."""
+    package = globals.get("__package__")
+    if package is None:
+        package = globals["__name__"]
+        if "__path__" not in globals:
+            package = package.rpartition(".")[0]
+    above = package.rsplit(".", level - 1)
+    if package and len(above) == level:
+        return f"{above[0]}.{name}" if name else above[0]
+    return importlib.util.resolve_name("." * level + name, package)  # it raises the right error
 
 
-def has_source(name: str, namespace: Mapping[str, Any]) -> bool:
-    """Tell whether a module can be run again: not out of a zip archive, or where there is bytecode only."""
-    file = namespace.get("__file__")
-    if not isinstance(file, str) or not os.path.isfile(file):
-        return False
-    # Some libraries make modules by hand, which have their makers' file, but cannot be found by their names.
-    return name == MAIN or (file.endswith((".py", ".pyw")) and namespace.get("__spec__") is not None)
+def named_by(name: str, fromlist: Sequence[str] | None = ()) -> list[str]:
+    """Return the modules that an import statement names, and those that it may name."""
+    if fromlist:
+        return [name, *(f"{name}.{attribute}" for attribute in fromlist)]
+    named = [name]
+    while "." in name:
+        name = name.rpartition(".")[0]  # ``import shop.cart`` gives the package
+        named.append(name)
+    return named

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import functools
-import sys
 from collections.abc import Iterator
 from types import CodeType, FunctionType
 from typing import Any
 
-from ponyreload.imports.routed import RoutedModule
+from ponyreload.imports.names import unrouted_modules
 
 __all__ = ["generic_functions", "plain_singledispatch", "table_of"]
 
@@ -18,10 +17,7 @@ def generic_functions() -> Iterator[Any]:
     constants = plain_singledispatch.__code__.co_consts
     # Each is the same inner function, with other variables.
     codes = [each for each in constants if isinstance(each, CodeType) and each.co_name == "wrapper"]
-    for module in list(sys.modules.values()):
-        namespace = getattr(module, "__dict__", None)
-        if type(module) is RoutedModule or not isinstance(namespace, dict):
-            continue
+    for _, _, namespace in unrouted_modules():
         for value in list(namespace.values()):
             if type(value) is FunctionType and value.__code__ in codes:
                 yield value

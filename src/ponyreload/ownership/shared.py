@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from ponyreload.generations.owners import owner_of_class
-from ponyreload.imports.routed import RoutedModule
+from ponyreload.imports.names import unrouted_modules
 from ponyreload.lifecycle.keeping import kept_objects
 
 __all__ = ["is_shared"]
@@ -27,10 +27,7 @@ def is_shared(thing: object) -> bool:
     """
     if any(each is thing or any(part is thing for part in _contents(each)) for each in kept_objects()):
         return True
-    for name, module in list(sys.modules.items()):
-        namespace = getattr(module, "__dict__", None)
-        if type(module) is RoutedModule or not isinstance(namespace, dict):
-            continue
+    for name, _, namespace in unrouted_modules():
         # The standard library has lists of all threads, of all child processes and the like.
         looks_inside = name.partition(".")[0] not in sys.stdlib_module_names
         for value in list(namespace.values()):

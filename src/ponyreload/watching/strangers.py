@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import logging
-import sys
-from types import ModuleType
 
 from ponyreload.code.sources import Sources
 from ponyreload.imports.advice import find_unreadable
-from ponyreload.imports.routed import RoutedModule
+from ponyreload.imports.names import file_of, unrouted_modules
 from ponyreload.options.marking import is_project_file
 from ponyreload.reporting import say, shown
 
@@ -26,13 +24,8 @@ class Strangers:
 
     def find(self) -> list[tuple[str, str]]:
         """Find them; return the name and the file of each."""
-        found = []
-        for name, module in list(sys.modules.items()):
-            # `__mp_main__` is what multiprocessing calls `__main__` besides, in a process that it has spawned.
-            if type(module) is not RoutedModule and isinstance(module, ModuleType) and name != "__mp_main__":
-                file = vars(module).get("__file__")
-                if isinstance(file, str) and is_project_file(file):
-                    found.append((name, file))
+        files = ((name, file_of(namespace)) for name, _, namespace in unrouted_modules())
+        found = [(name, file) for name, file in files if file is not None and is_project_file(file)]
         self._names = {file: name for name, file in found}
         self._digests = self._sources.digests(self._names.keys() - self._digests.keys()) | self._digests
         return found
