@@ -1,4 +1,4 @@
-"""Isolation: libraries that are loaded with each generation, and who goes on with the copy of one generation."""
+"""Isolation: libraries that are loaded with each generation, because the option `isolate` names them."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from ponyreload.options import marking
 
 __all__ = ["is_isolated", "is_library", "isolate", "isolated", "library_code"]
 
-# What was named so far; there is one reloader in a process.
+# The names given so far. They are global: a process has one reloader.
 _isolated: tuple[str, ...] = ()
 _included: tuple[str, ...] = ()
-# The code of libraries, which is kept, so that a load need only run it:
+# The code of libraries is kept, so that a load only has to run it:
 #   "/lib/django/apps/registry.py" -> ((mtime in ns, size in bytes, inode), <code>)
 _codes: dict[str, tuple[tuple[int, int, int], CodeType]] = {}
 
 
 def isolate(names: tuple[str, ...], included: tuple[str, ...]) -> None:
-    """Note which packages and modules are isolated; those among them that are *included* are watched all the same."""
+    """Set which packages and modules are isolated. Those that are *included* too are watched all the same."""
     global _isolated, _included
     _isolated, _included = names, included
 
@@ -30,22 +30,22 @@ def isolated() -> tuple[str, ...]:
 
 
 def is_isolated(name: str) -> bool:
-    """Tell whether module *name* is loaded with each generation because `isolate=` names it."""
+    """Tell whether module *name* is loaded with each generation because `isolate` names it."""
     return marking.is_named_by(name, _isolated) and not marking.is_named_by(name, _included)
 
 
 def is_library(name: str, file: str) -> bool:
-    """Tell whether a user module is part of an isolated library: nobody edits it, and its file is not watched."""
+    """Tell whether a user module is part of an isolated library, which nobody edits: its file is not watched."""
     return is_isolated(name) and not marking.is_project_file(file)
 
 
 def library_code(name: str, file: str, loader: Any) -> CodeType:
     """Return the code of a library's module, which may come from a .pyc file.
 
-    A file that has changed since the last load is read again.
+    Reads the file again if it has changed since the last load.
 
     Raises:
-        OSError, SyntaxError, ValueError: As importing it does.
+        OSError, SyntaxError, ValueError: As on importing it.
     """
     status = os.stat(file)
     signature = (status.st_mtime_ns, status.st_size, status.st_ino)
@@ -53,15 +53,3 @@ def library_code(name: str, file: str, loader: Any) -> CodeType:
     if known is None or known[0] != signature:
         known = _codes[file] = (signature, loader.get_code(name))
     return known[1]
-
-
-# -- libraries that are not isolated, and should be --------------------------------------------------------------
-
-
-# -- system modules that use what is isolated --------------------------------------------------------------------
-
-
-# -- looking at modules ------------------------------------------------------------------------------------------
-
-
-# -- saying it ---------------------------------------------------------------------------------------------------

@@ -1,13 +1,13 @@
-"""Sharing: with ``scope="affected"``, a generation takes over the modules that an edit cannot have changed.
+"""Sharing: with ``scope="affected"``, a new generation takes over the modules that an edit cannot have changed.
 
 These modules are the same objects in both generations, with one namespace each. So that this is sound, a module is
 taken over only if it
 
-- has not changed, and has not imported or looked up, directly or not, one that is loaded anew, and
-- has nothing registered with its generation: hooks, threads, what it keeps, servers, contents for each generation.
+- has not changed, and has not imported or looked up a module that is loaded again, directly or through others, and
+- has nothing registered with its generation: hooks, threads, kept objects, servers, contents for each generation.
 
-Code of a shared module that imports late gets the modules of the request it runs in (`generation_of`). A shared package
-has routed modules for those of its children that are not shared.
+A late import in the code of a shared module gets the modules of the request that runs it (`generation_of`). A shared
+package has routed modules for those of its children that are not shared.
 """
 
 from __future__ import annotations
@@ -23,35 +23,35 @@ __all__ = ["find_affected", "give_children", "is_sound", "prepare", "share", "ta
 
 
 def prepare(serving: Generation) -> None:
-    """Work out what `find_affected` needs of a generation; it may be called ahead, when there is time."""
+    """Work out what `find_affected` needs to know of a generation. It may be called earlier, when there is time."""
     if serving.imports is None or serving.importers is not None:
         return
     importers: dict[str, set[str]] = {}
-    for importer, names in list(serving.imports.items()):
-        for name in list(names):
-            importers.setdefault(name, set()).add(importer)
-    # Those that have put another object in their place, or were loaded in a way of their own, cannot be marked.
+    _turn_round(serving.imports, importers)
+    # A module that has put another object in its place, or that its own loader has loaded, cannot be marked.
     for name, module in list(serving.modules.items()):
         if getattr(module, "__dict__", {}).get(MARK) is not serving or name not in serving.files:
             serving.bound.add(name)
     serving.importers = importers
-    # What was imported since, by other threads, has not been entered there.
-    for importer, names in list(serving.imports.items()):
+    _turn_round(serving.imports, importers)  # adds what other threads have imported since
+
+
+def _turn_round(imports: dict[str, set[str]], importers: dict[str, set[str]]) -> None:
+    for importer, names in list(imports.items()):
         for name in list(names):
-            if importer not in importers.setdefault(name, set()):
-                importers[name].add(importer)
+            importers.setdefault(name, set()).add(importer)
 
 
 def find_affected(serving: Generation, roots: Iterable[str]) -> set[str] | None:
-    """Return the names of the modules of *serving* that are to be loaded anew; None for all of them.
+    """Return the names of the modules of *serving* that have to be loaded again; None for all of them.
 
     Args:
         serving: The generation whose modules are to be taken over.
-        roots: Names of the modules that are loaded anew in any case.
+        roots: Names of the modules that are loaded again in any case.
     """
     prepare(serving)
     if serving.importers is None:
-        return None  # Python itself has imported these, before anybody took note
+        return None  # Python imported these before imports were recorded
     affected: set[str] = set()
     todo = [*roots, *serving.bound]
     while todo:
@@ -63,19 +63,19 @@ def find_affected(serving: Generation, roots: Iterable[str]) -> set[str] | None:
 
 
 def share(serving: Generation, new: Generation, affected: Collection[str], routed: dict[str, Any]) -> None:
-    """Have *new*, which is to be loaded, take over the modules of *serving* that are not affected.
+    """Let *new*, which is about to be loaded, take over the modules of *serving* that are not affected.
 
     Args:
         serving, new: The generations.
         affected: Names of the modules that *new* loads itself.
-        routed: What stands for each module in `sys.modules`.
+        routed: The routed module of each.
     """
     # Requests may import meanwhile. A module has its file and source before it is complete: copied in this order, the
     # tables have no module without these.
     new.modules, new.files, new.sources = serving.modules.copy(), serving.files.copy(), serving.sources.copy()
     for name in affected:
         new.modules.pop(name, None)
-    # Also of those that could not be run, or were not complete yet, and so are no modules of it.
+    # This includes modules that failed to run, or were not complete yet, and so are not among its modules.
     read_anew = {new.files.pop(name) for name in new.files.keys() - new.modules.keys()}
     for file in read_anew - set(new.files.values()):
         new.sources.pop(file, None)
@@ -83,7 +83,7 @@ def share(serving: Generation, new: Generation, affected: Collection[str], route
     serving.shares = new.shares = bool(new.shared)
     new.missing = set(serving.missing)
     assert serving.imports is not None
-    # The same sets in both: what a request of the older one imports late, the newer one knows of.
+    # Both have the same sets: the newer one knows what a request of the older one imports late.
     for name in new.shared.difference(serving.imports):
         serving.imports.setdefault(name, set())
     new.imports = serving.imports.copy()
@@ -96,20 +96,20 @@ def share(serving: Generation, new: Generation, affected: Collection[str], route
 
 
 def give_children(generation: Generation, name: str, package: ModuleType) -> None:
-    """Give a package that is loaded anew those of its children that are shared, as importing them would have."""
+    """Give a package that is loaded again those of its children that are shared, as importing them does."""
     for child in generation.shared:
         if child.startswith(f"{name}.") and "." not in child[len(name) + 1 :]:
             setattr(package, child[len(name) + 1 :], generation.modules[child])
 
 
 def is_sound(serving: Generation, new: Generation) -> bool:
-    """Tell whether what *new* has taken over still may be: no such module has registered or imported more since."""
+    """Tell whether sharing still is sound: none of the shared modules has registered or imported more since."""
     own = set(new.modules) - new.shared
     importers = serving.importers or {}
     return serving.bound.isdisjoint(new.shared) and all(new.shared.isdisjoint(importers.get(name, ())) for name in own)
 
 
 def take_over(generation: Generation) -> None:
-    """Mark what *generation* shares as its own; the one before goes."""
+    """Mark the shared modules as *generation*'s own: the generation before is superseded."""
     for name in generation.shared:
         vars(generation.modules[name])[MARK] = generation
