@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import builtins
+import colorsys
+import contextlib
 import gc
 import importlib
+import importlib.util
 import inspect
 import linecache
 import subprocess
@@ -14,6 +17,8 @@ import types
 import typing
 import weakref
 from importlib import _bootstrap
+
+import pytest
 
 from ponyreload.ownership import caches
 
@@ -35,6 +40,30 @@ def test_import_module_goes_through_a_name_that_can_be_replaced(monkeypatch):
     monkeypatch.setattr(_bootstrap, "_gcd_import", lambda *a: asked.append(a[0]) or plain(*a))
     assert importlib.import_module("json.tool").__name__ == "json.tool"
     assert "json.tool" in asked
+
+
+@pytest.mark.parametrize(
+    "look", ["import some.module", "importlib.import_module('some.module')", "importlib.util.find_spec('some.module')"]
+)
+def test_a_module_is_looked_for_through_a_name_that_can_be_replaced(monkeypatch, look):
+    asked = []
+    plain = _bootstrap._find_spec
+    for holder in (_bootstrap, importlib.util):
+        assert holder._find_spec is plain
+        monkeypatch.setattr(holder, "_find_spec", lambda name, *rest: asked.append((name, rest)) or plain(name, *rest))
+    monkeypatch.setitem(sys.modules, "some", types.ModuleType("some"))
+    monkeypatch.setattr(sys.modules["some"], "__path__", ["/nowhere"], raising=False)
+    with contextlib.suppress(ModuleNotFoundError):
+        exec(look, {"importlib": importlib})
+    assert asked == [("some.module", (["/nowhere"],))]
+
+
+def test_a_reload_looks_for_the_module_through_the_same_name(monkeypatch):
+    asked = []
+    plain = _bootstrap._find_spec
+    monkeypatch.setattr(_bootstrap, "_find_spec", lambda *given: asked.append(given) or plain(*given))
+    importlib.reload(colorsys)
+    assert asked == [("colorsys", None, colorsys)]
 
 
 def test_the_import_statement_goes_through_builtins(monkeypatch):

@@ -41,7 +41,7 @@ APP = """
 """
 # Tells what the application above does, and has done by now, to the process that imports it.
 LOOK = """
-    import atexit, builtins, importlib, importlib._bootstrap, json, linecache, logging, os, signal, sys, threading
+    import atexit, builtins, importlib, importlib._bootstrap, importlib.util, json, linecache, logging, os, signal, sys, threading
     import tokenize, traceback, weakref
 
     threading.current_thread()  # a thread that Python did not start is listed from here on, on its own account
@@ -62,7 +62,7 @@ LOOK = """
     def hooks():
         return [
             *sys.meta_path, *sys.path_hooks, builtins.__import__, importlib._bootstrap._gcd_import,
-            importlib.import_module, linecache.getlines, signal.signal,
+            importlib._bootstrap._find_spec, importlib.util._find_spec, importlib.import_module, linecache.getlines, signal.signal,
             *map(signal.getsignal, sorted(signal.valid_signals())),
             sys.excepthook, threading.excepthook, ("atexit functions", atexit._ncallbacks()),
             ("watches", watches()), ("path", *sys.path), *threading.enumerate(),

@@ -127,7 +127,7 @@ IMPORT = """
             "meta_path": list(map(id, sys.meta_path)), "path_hooks": list(map(id, sys.path_hooks)),
             "path": list(sys.path), "excepthook": id(sys.excepthook), "displayhook": id(sys.displayhook),
             "import": id(builtins.__import__), "import_by_name": id(importlib._bootstrap._gcd_import),
-            "import_module": id(importlib.import_module),
+            "import_module": id(importlib.import_module), "find_spec": id(importlib._bootstrap._find_spec),
             "getlines": id(linecache.getlines), "signal": id(signal.signal),
             "handlers": [repr(signal.getsignal(each)) for each in sorted(signal.valid_signals())],
             "environment": dict(plain), "folder": os.getcwd(), "trace": [sys.gettrace(), sys.getprofile()],

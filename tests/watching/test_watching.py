@@ -206,11 +206,12 @@ def test_what_changed_before_the_watching_began_is_loaded(project):
 
 def test_the_reloader_stops_at_once_and_what_serves_goes_on(project):
     told = project(FILES).drive("""
-        import builtins, linecache
+        import builtins, importlib.util, linecache
         from importlib import _bootstrap
         def hooks():
             import signal
-            return [builtins.__import__, _bootstrap._gcd_import, linecache.getlines, signal.signal, *sys.meta_path]
+            finding = [_bootstrap._find_spec, importlib.util._find_spec, *sys.meta_path]
+            return [builtins.__import__, _bootstrap._gcd_import, linecache.getlines, signal.signal, *finding]
         before = hooks()
         import app
         with app.reloader as reloader:

@@ -1,0 +1,9 @@
+"""Imports: each generation gets its own user modules, whichever way they are imported.
+
+In: imports, look-ups in `sys.modules`, loads, options. Out: real modules for the code of a generation, routed modules
+for all other code; which modules are user modules and why; what a library needs to be isolated.
+"""
+
+from __future__ import annotations
+
+__all__ = ["advice", "importing", "isolation", "modules", "names", "reasons", "routed", "sharing"]

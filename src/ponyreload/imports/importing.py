@@ -1,9 +1,9 @@
-"""Importing: the wrapped import system. The one file that touches `builtins`.
+"""Importing: the hooks in the import system. The one file that replaces anything in `builtins`.
 
 Two kinds of routing keep a request on one generation:
 
-- *dynamic*: `sys.modules` holds a `RoutedModule` for each user module, which passes on to the generation that is
-  active in the context. It serves whoever looks a module up by name: pickle, typing, dataclasses, importlib.
+- *dynamic*: `sys.modules` holds a `RoutedModule` for each user module. It passes each attribute access on to the module
+  of the active generation. It serves code that looks a module up by name: pickle, typing, dataclasses, importlib.
 - *lexical*: `builtins.__import__` is wrapped. Code whose globals carry the mark of a generation gets that
   generation's *real* modules, at full speed, whatever context it runs in.
 """
@@ -29,55 +29,82 @@ from ponyreload.generations.context import (
     note_imports,
 )
 from ponyreload.generations.generation import Generation
-from ponyreload.imports.finders import Finder
+from ponyreload.imports.loaders import CandidateLoader, NotifyingLoader
 from ponyreload.imports.modules import Modules, plain_import, plain_reload
-from ponyreload.imports.names import MAIN
+from ponyreload.imports.names import MAIN, absolute_name, file_of, named_by, note_missing, own_namespace
 from ponyreload.imports.routed import RoutedModule, name_of
+from ponyreload.imports.specs import copied
 
 __all__ = ["ImportHooks"]
 
 _bootstrap: Any = importlib._bootstrap
-# Packages without user modules, from which every user module imports all.
+# Packages without user modules, from which every user module imports everything.
 OURS = ("ponyreload", "ponyreload.main")
 
 
 class ImportHooks:
-    """What stands in the import system's places while autoreload is on. They may be called from any thread."""
+    """Replaces functions of the import system while autoreload is on.
+
+    Threads: any thread may call the hooks. What they share is in `Table`, under its lock; `call_after_import` is only
+    asked and popped, each in one step.
+
+    Attributes:
+        call_after_import: What to call once a system module has been imported:  "cherrypy" -> <function>
+    """
 
     def __init__(self, modules: Modules) -> None:
         self._modules = modules
-        # What to call once a system module has been imported:  "cherrypy" -> <function>
+        self._table = modules.table
         self.call_after_import: dict[str, Callable[[], object]] = {}
-        self._finder = modules.our_finder = Finder(modules, self.call_after_import)
         self._installed = False
+        # Two of these names are not public; tests pin what is assumed of them. `importlib.import_module` calls
+        # `_gcd_import`, also where `import_module` was bound by name before. `_find_spec` asks the finders for a module
+        # that `sys.modules` lacks. A finder of our own would have to ask the others itself, and where none of them
+        # finds the module, Python would go on and ask each of them again.
+        #   (holder, name, Python's function, our function)
+        self._hooks: tuple[tuple[Any, str, object, object], ...] = (
+            (builtins, "__import__", plain_import, self._import),
+            (_bootstrap, "_gcd_import", _plain_import_by_name, self._import_by_name),
+            (_bootstrap, "_find_spec", _plain_find_spec, self._find_spec),
+            (importlib.util, "_find_spec", _plain_find_spec, self._find_spec),
+            (importlib, "reload", plain_reload, self._reload),
+            (linecache, "getlines", _plain_getlines, self._getlines),
+        )
 
     def install(self) -> None:
-        """Wrap the import system."""
+        """Put the hooks in."""
         self._installed = True
-        builtins.__import__ = self._import
-        # What `importlib.import_module` calls, also where that was bound by name before. Not public; its
-        # presence is pinned by a test of what we assume of Python.
-        _bootstrap._gcd_import = self._import_by_name
-        linecache.getlines = self._getlines
-        importlib.reload = self._reload
-        sys.meta_path.insert(0, self._finder)
+        for holder, name, _, ours in self._hooks:
+            setattr(holder, name, ours)
 
     def uninstall(self, generation: Generation) -> None:
-        """Undo `install`, and leave the real modules of *generation* in `sys.modules`."""
+        """Remove the hooks that nobody has wrapped; leave the real modules of *generation* in `sys.modules`."""
         if not self._installed:
             return
         self._installed = False
-        if builtins.__import__ == self._import:
-            builtins.__import__ = plain_import
-        if _bootstrap._gcd_import == self._import_by_name:
-            _bootstrap._gcd_import = _plain_import_by_name
-        if linecache.getlines == self._getlines:
-            linecache.getlines = _plain_getlines
-        if importlib.reload == self._reload:
-            importlib.reload = plain_reload
-        if self._finder in sys.meta_path:
-            sys.meta_path.remove(self._finder)
-        self._modules.leave(generation)
+        for holder, name, plain, ours in self._hooks:
+            if getattr(holder, name) == ours:
+                setattr(holder, name, plain)
+        self._table.leave(generation)
+
+    def _find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> Any:
+        """Find a module that `sys.modules` lacks, or one that is reloaded: *target*."""
+        spec = _plain_find_spec(name, path, target)
+        generation = active()
+        if generation is None or not self._installed:
+            return spec
+        if spec is None:
+            note_missing(generation, name, path)
+        elif name in sys.modules:
+            pass  # it is reloaded, or was imported during the search
+        elif self._modules.is_candidate(spec):
+            # The import system goes on with a copy. The real module gets what the finder has made.
+            found, spec = spec, copied(spec)
+            spec.loader = CandidateLoader(self._modules, found)  # type: ignore[assignment]
+        elif name in self.call_after_import:
+            # Removed at the import, not here: code that asks for a spec may only want to know whether there is one.
+            spec.loader = NotifyingLoader(spec.loader, lambda: self.call_after_import.pop(name, lambda: None)())
+        return spec
 
     def _import(
         self,
@@ -87,22 +114,22 @@ class ImportHooks:
         fromlist: Sequence[str] | None = (),
         level: int = 0,
     ) -> Any:
-        """What `builtins.__import__` is while autoreload is on."""
+        """Replace `builtins.__import__`."""
         generation: Generation | None = None if globals is None else globals.get(MARK)
         if generation is None or globals is None:
-            if name in self._modules.routed and not level:
-                # Before 3.12 the interpreter swallows an error in `__spec__`, so a system module that imports a
-                # broken user module would not hear of it.
+            if name in self._table.routed and not level:
+                # Before 3.12 the interpreter swallows an error in `__spec__`. So a system module that imports a
+                # broken user module would not get the error.
                 system_sees = active()
                 if system_sees is not None:
                     self._load_along(system_sees, name)
             return plain_import(name, globals, locals, fromlist, level)
 
-        # The usual case, a module that is there: no context, no locks.
-        full = name if not level else _absolute_name(name, globals, level)
+        # The usual case is a module that is there: it needs no context and no lock.
+        full = name if not level else absolute_name(name, globals, level)
         if generation.imports is not None:
             generation = generation_of(globals) or generation
-            note_imports(_named(full, fromlist), globals)
+            note_imports(named_by(full, fromlist), globals)
         modules = generation.modules
         module = modules.get(full)
         if module is not None:
@@ -116,8 +143,7 @@ class ImportHooks:
             standing = self._system_module(full, fromlist)
             if standing is not None:
                 return standing
-        is_entered = entered_generation() is generation
-        if is_entered:
+        if entered_generation() is generation:
             return self._import_for(generation, full, name, globals, locals, fromlist, level)
         with entered(generation):
             return self._import_for(generation, full, name, globals, locals, fromlist, level)
@@ -132,37 +158,37 @@ class ImportHooks:
         fromlist: Sequence[str] | None,
         level: int,
     ) -> Any:
-        """Load what code of *generation* imports, and return what its import statement is to get."""
+        """Load what code of *generation* imports; return what its import statement gets."""
         package = self._load_along(generation, full)
         if fromlist:
             self._load_children(generation, full, package, fromlist)
             if package is not None and _has_all(package, fromlist):
                 return package
         module = self._modules.real(generation, plain_import(name, globals, locals, fromlist, level))
-        # A system package has routed modules for its children; user code is to get the real ones.
-        is_mixed = package is None and full in self._modules.packages
+        # A system package has routed modules for its children, but user code gets the real ones.
+        is_mixed = package is None and full in self._table.packages
         needs_view = is_mixed and fromlist and "*" not in fromlist
         return PackageView(module, generation, self._modules) if needs_view else module
 
     def _system_module(self, name: str, fromlist: Sequence[str] | None) -> Any:
-        """Return what an import of a system module gets that is there, and has nothing to do with user modules."""
-        routed = self._modules.routed
+        """Return what the import of a system module gives, if it is loaded and has nothing to do with user modules."""
+        routed = self._table.routed
         standing = sys.modules.get(name)
         if standing is None or name in routed or getattr(getattr(standing, "__spec__", None), "_initializing", False):
-            return None  # one that another thread is running is waited for
+            return None  # the import system waits for one that another thread is running
         if not fromlist:
             if "." not in name:
                 return standing
             top = name.partition(".")[0]
             return None if top in routed else sys.modules.get(top)
-        # Only a package may have to import what it is asked for, and it may be a user module.
-        is_plain = name not in self._modules.packages and (
+        # Only from a package may a name have to be imported, and that may be a user module.
+        is_plain = name not in self._table.packages and (
             _has_all(standing, fromlist) or not _is_package(name, standing)
         )
         return standing if is_plain else None
 
     def _import_by_name(self, name: str, package: str | None = None, level: int = 0) -> Any:
-        """What `importlib.import_module` uses while autoreload is on."""
+        """Replace what `importlib.import_module` calls."""
         frame = sys._getframe(1)
         if frame.f_globals.get("__name__") == "importlib" and frame.f_back is not None:
             frame = frame.f_back
@@ -173,69 +199,70 @@ class ImportHooks:
         with entered(generation):
             full = name if not level else importlib.util.resolve_name("." * level + name, package)
             if generation.imports is not None:
-                note_imports(_named(full), calling_names())
+                note_imports(named_by(full), calling_names())
             self._load_along(generation, full)
             module = _plain_import_by_name(name, package, level)
             return module if lexical is None else self._modules.real(generation, module)
 
     def _load_along(self, generation: Generation, name: str) -> Any:
-        """Load the user modules among a dotted name's packages and itself; return the module if it is one."""
-        module = self._modules.look(generation, name)
-        if module is None and (name in self._modules.routed or "." in name):
+        """Load the user modules among *name* and its packages; return the module itself if it is a user module."""
+        module = self._modules.loaded(generation, name)
+        if module is None and (name in self._table.routed or "." in name):
             dot = name.find(".")
             while dot > 0:
-                if name[:dot] in self._modules.routed:
+                if name[:dot] in self._table.routed:
                     self._modules.load(generation, name[:dot])
                 dot = name.find(".", dot + 1)
-            if name in self._modules.routed:
+            if name in self._table.routed:
                 module = self._modules.load(generation, name)
             elif name in sys.modules:
-                # A system module in a user package: this generation's package gets it as its attribute.
+                # A system module in a user package becomes an attribute of this generation's package.
                 parent, _, child = name.rpartition(".")
-                package = self._modules.look(generation, parent)
-                if package is not None and child not in getattr(package, "__dict__", {}):
+                package = self._modules.loaded(generation, parent)
+                if package is not None and child not in own_namespace(package):
                     setattr(package, child, sys.modules[name])
         return module
 
     def _load_children(self, generation: Generation, name: str, package: Any, fromlist: Iterable[str]) -> None:
         """Load the submodules that ``from name import …`` asks for."""
-        namespace = getattr(sys.modules.get(name) if package is None else package, "__dict__", {})
+        namespace = own_namespace(sys.modules.get(name) if package is None else package)
         for attribute in fromlist:
             child = f"{name}.{attribute}"
-            if child not in self._modules.routed:
+            if child not in self._table.routed:
                 if package is not None and attribute not in namespace and child in sys.modules:
-                    # A system module in a user package: as in `_load_along`.
+                    # A system module in a user package, as in `_load_along`.
                     setattr(package, attribute, sys.modules[child])
-            elif type(namespace.get(attribute, self._modules.routed[child])) is RoutedModule:
+            elif type(namespace.get(attribute, self._table.routed[child])) is RoutedModule:
                 try:
                     self._modules.load(generation, child)
                 except ModuleNotFoundError as error:
                     if error.name != child:
                         raise
-                    # The interpreter's own words for it; it would find the routed module, and not complain.
-                    file = namespace.get("__file__") or "unknown location"
-                    message = f"cannot import name {attribute!r} from {name!r} ({file})"
-                    raise ImportError(message, name=name, path=namespace.get("__file__")) from None
+                    # In the words of the interpreter, which would find the routed module and raise nothing.
+                    file = file_of(namespace)
+                    message = f"cannot import name {attribute!r} from {name!r} ({file or 'unknown location'})"
+                    raise ImportError(message, name=name, path=file) from None
 
     def _reload(self, module: ModuleType) -> ModuleType:
-        """What `importlib.reload` is while autoreload is on: a user module is run again in its own generation."""
+        """Replace `importlib.reload`: a user module runs again in its own generation."""
         is_routed = type(module) is RoutedModule
-        generation = active() if is_routed else getattr(module, "__dict__", {}).get(MARK)
-        name = name_of(module) if is_routed else getattr(module, "__name__", None)
-        if generation is None or name not in self._modules.routed or name == MAIN or not self._installed:
+        namespace = own_namespace(module)
+        generation = active() if is_routed else namespace.get(MARK)
+        name = name_of(module) if is_routed else namespace.get("__name__")
+        if generation is None or name not in self._table.routed or name == MAIN or not self._installed:
             return plain_reload(module)
         self._modules.run_again(generation, name)
         return module
 
     def _getlines(self, filename: str, module_globals: dict[str, Any] | None = None) -> list[str]:
-        """What `linecache.getlines` is while autoreload is on: a generation's tracebacks show the lines it ran."""
+        """Replace `linecache.getlines`: the tracebacks of a generation show the lines that it ran."""
         generation = (module_globals or {}).get(MARK) or active()
         source = None if generation is None else generation.sources.get(filename)
         return _plain_getlines(filename, module_globals) if source is None else source.lines()
 
 
 class PackageView:
-    """What ``from package import …`` gets of a system package with user modules in it: the generation's own ones."""
+    """Given to ``from package import …`` for a system package with user modules in it: it has the generation's own."""
 
     def __init__(self, package: Any, generation: Generation, modules: Modules) -> None:
         self._package = package
@@ -247,36 +274,14 @@ class PackageView:
 
 
 def _has_all(module: Any, fromlist: Iterable[str]) -> bool:
-    """Tell whether a module has what is to be taken from it, so that nothing has to be imported for that."""
+    """Tell whether a module has all the names that are imported from it, so that nothing has to be loaded."""
     return all(map(getattr(module, "__dict__", {}).__contains__, fromlist))
 
 
-def _named(name: str, fromlist: Sequence[str] | None = ()) -> list[str]:
-    """Return the modules that an import statement names, and those that it may name."""
-    if fromlist:
-        return [name, *(f"{name}.{attribute}" for attribute in fromlist)]
-    named = [name]
-    while "." in name:
-        name = name.rpartition(".")[0]  # ``import shop.cart`` gives the package
-        named.append(name)
-    return named
-
-
 def _is_package(name: str, module: Any) -> bool:
-    return name not in OURS and "__path__" in getattr(module, "__dict__", {})
-
-
-def _absolute_name(name: str, globals: Mapping[str, Any], level: int) -> str:
-    package = globals.get("__package__")
-    if package is None:
-        package = globals["__name__"]
-        if "__path__" not in globals:
-            package = package.rpartition(".")[0]
-    above = package.rsplit(".", level - 1)
-    if package and len(above) == level:
-        return f"{above[0]}.{name}" if name else above[0]
-    return importlib.util.resolve_name("." * level + name, package)  # which raises what there is to raise
+    return name not in OURS and "__path__" in own_namespace(module)
 
 
 _plain_import_by_name = _bootstrap._gcd_import
+_plain_find_spec = _bootstrap._find_spec
 _plain_getlines = linecache.getlines

@@ -1,4 +1,4 @@
-"""Routed modules: what stands in `sys.modules` for a user module, and passes on to the active generation's own."""
+"""Routed modules: represent user modules in `sys.modules`, and pass on to those of the active generation."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from ponyreload.generations.generation import Generation
 
 __all__ = ["RoutedModule", "name_of"]
 
-# What the import system itself writes on a module.
+# Attributes that the import system itself writes.
 WRITTEN_BY_IMPORT = frozenset(
     ("__cached__", "__file__", "__loader__", "__name__", "__package__", "__path__", "__spec__"),
 )
-# Looking at these never loads a module: `inspect.getmodule`, `warnings` and the like walk through all of
-# `sys.modules` touching them. `__spec__` is not among them: the import system touches it to see whether a module
-# is there, and so must find it loaded.
+# Reading one of these never loads a module: `inspect.getmodule`, `warnings` and others read them of all modules in
+# `sys.modules`. `__spec__` is not among them: the import system reads it to see whether a module is there, so it must
+# find the module loaded.
 DESCRIPTIVE = WRITTEN_BY_IMPORT - {"__spec__"} | {
     *("__annotations__", "__builtins__", "__class__", "__doc__", "__warningregistry__", "__wrapped__")
 }
@@ -28,15 +28,15 @@ class Modules(Protocol):
     def load(self, generation: Generation, name: str) -> Any:
         """Return the generation's module *name*; run its code first if that has not been done."""
 
-    def look(self, generation: Generation, name: str) -> Any:
-        """Return the generation's module *name* if it is there, else None."""
+    def loaded(self, generation: Generation, name: str) -> Any:
+        """Return the generation's module *name* if the calling thread may see it, else None."""
 
 
 class RoutedModule(ModuleType):
-    """Stands in `sys.modules` for a user module.
+    """Represents a user module in `sys.modules`.
 
-    Attribute access goes to the module of the active generation, which is loaded if that has not been done.
-    Its own namespace holds only the descriptive attributes of the version that it was made for.
+    Attribute access goes to the module of the active generation, which is loaded first if that has not been done.
+    Its own namespace has only the descriptive attributes of the version that it was made for.
     """
 
     __slots__ = ("_modules", "_name")
@@ -54,7 +54,7 @@ class RoutedModule(ModuleType):
             return super().__getattribute__(attribute)
         name, modules = name_of(self), _modules_of(self)
         if attribute in DESCRIPTIVE:
-            module = modules.look(generation, name)
+            module = modules.loaded(generation, name)
             return super().__getattribute__(attribute) if module is None else getattr(module, attribute)
         if generation.imports is not None:
             note_imports((name,), calling_names())
@@ -63,7 +63,7 @@ class RoutedModule(ModuleType):
         except ModuleNotFoundError as error:
             if error.name != name:
                 raise
-            # To whoever holds an object of an older generation, the attribute is gone, not broken.
+            # For code that holds an object of an older generation, the attribute is missing, not broken.
             raise AttributeError(f"module {name!r} is not part of generation {generation.number}") from error
         return getattr(module, attribute)
 
@@ -74,8 +74,8 @@ class RoutedModule(ModuleType):
             super().__setattr__(attribute, value)
             return
         if type(value) is RoutedModule:
-            # The import system binds a submodule to its parent; user code is to find the real one there.
-            value = _modules_of(value).look(generation, name_of(value)) or value
+            # The import system binds a submodule to its package. User code has to find the real module there.
+            value = _modules_of(value).loaded(generation, name_of(value)) or value
         setattr(target, attribute, value)
 
     def __delattr__(self, attribute: str) -> None:
@@ -94,7 +94,7 @@ class RoutedModule(ModuleType):
         return f"<routed module {name_of(self)!r}>"
 
 
-# Ways past `__getattribute__`, to what a routed module has for itself.
+# These read and write what a routed module has itself; `__getattribute__` would pass on.
 _own: Any = vars(ModuleType)["__dict__"].__get__
 name_of: Any = vars(RoutedModule)["_name"].__get__
 _set_name: Any = vars(RoutedModule)["_name"].__set__
@@ -103,6 +103,6 @@ _set_modules: Any = vars(RoutedModule)["_modules"].__set__
 
 
 def _written(routed: RoutedModule, generation: Generation, attribute: str) -> Any:
-    """Return the module that an attribute is written to; None for the routed module itself."""
+    """Return the module that a write to an attribute goes to; None for the routed module itself."""
     name, modules = name_of(routed), _modules_of(routed)
-    return modules.look(generation, name) if attribute in WRITTEN_BY_IMPORT else modules.load(generation, name)
+    return modules.loaded(generation, name) if attribute in WRITTEN_BY_IMPORT else modules.load(generation, name)

@@ -1,4 +1,4 @@
-"""Specs: where the modules of packages are, remembered for as long as their folders stay as they were."""
+"""Specs: remembers where the modules of packages are, for as long as their folders do not change."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 from ponyreload.code.sources import YOUNG_NS
 
-__all__ = ["Specs"]
+__all__ = ["Specs", "copied"]
 
 
 class Found(NamedTuple):
-    """A spec, and the folders whose times tell whether it would be found again.
+    """A spec, and the folders whose times tell whether a search would find it again.
 
     Sample row: ``Found(<spec 'shop.cart'>, "/site/shop", {"/site/shop": 1732310000000000000})``.
     """
@@ -25,36 +25,38 @@ class Found(NamedTuple):
 
 
 class Specs:
-    """Finds what `PathFinder` finds. A load asks for every user module, and few have moved since the last one.
+    """Finds what `PathFinder` finds, with fewer searches: a load asks for every user module, and few ever move.
 
-    The times of a folder change when a file in it comes or goes. Rows are replaced as a whole, so any thread may ask.
+    The modification time of a folder changes when a file in it comes or goes.
+
+    Threads: any thread may search. Rows are never changed, only replaced as a whole.
     """
 
     def __init__(self) -> None:
         self._found: dict[str, Found] = {}
 
     def find(self, name: str, path: Sequence[str] | None) -> ModuleSpec | None:
-        """Return a spec of module *name* of its own; None if there is no such module.
+        """Return a new spec of a module, or None if there is no such module.
 
         Args:
             name: In full:  "shop.cart"
-            path: Where to look: the `__path__` of its package; None for a module of no package.
+            path: Where to search: the `__path__` of its package; None for a module of no package.
         """
-        # A namespace package makes its path anew for each import; one with several folders is rare.
+        # A namespace package works out its path for each import; a path with several folders is rare.
         if type(path) is not list or len(path) != 1:
             return PathFinder.find_spec(name, path)
         found = self._found.get(name)
         if found is not None and found.folder == path[0] and all(_time(each) == at for each, at in found.times.items()):
-            return _copy(found.spec)
+            return copied(found.spec)
         spec = PathFinder.find_spec(name, path)
         self._found.pop(name, None)
         if spec is not None and type(spec.loader) is SourceFileLoader:
-            # Its own folder tells whether a package is one, and whether a module's folder has become one.
+            # The time of the second changes when a package loses its `__init__`, or a folder gets one.
             folders = (path[0], os.path.join(path[0], name.rpartition(".")[2]))
             times = {folder: at for folder in folders if (at := _time(folder)) is not None}
             if time.time_ns() - max(times.values(), default=0) > YOUNG_NS:
-                spec.cached  # noqa: B018 - worked out here, once, the copies have it
-                self._found[name] = Found(_copy(spec), path[0], times)
+                spec.cached  # noqa: B018 - works it out once, for all copies
+                self._found[name] = Found(copied(spec), path[0], times)
         return spec
 
 
@@ -65,8 +67,9 @@ def _time(folder: str) -> int | None:
         return None
 
 
-def _copy(spec: ModuleSpec) -> ModuleSpec:
-    new = object.__new__(ModuleSpec)
+def copied(spec: ModuleSpec) -> ModuleSpec:
+    """Return a copy of a spec: who runs a module changes its spec."""
+    new: ModuleSpec = object.__new__(type(spec))
     vars(new).update(vars(spec))
     if spec.submodule_search_locations is not None:
         new.submodule_search_locations = list(spec.submodule_search_locations)

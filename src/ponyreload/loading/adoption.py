@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Iterable
-from types import ModuleType
+from collections.abc import Iterable, Mapping
 
 from ponyreload.generations.context import MARK
 from ponyreload.generations.generation import Generation
 from ponyreload.imports.advice import tell_of_known, tell_of_mixed
 from ponyreload.imports.modules import Modules, plain_reload
-from ponyreload.imports.names import MAIN, has_source, namespace_of
+from ponyreload.imports.names import MAIN, file_of, has_source, namespace_of, unrouted_modules
 from ponyreload.imports.routed import RoutedModule
 from ponyreload.options import marking
 
@@ -30,11 +29,9 @@ def adopt(modules: Modules, generation: Generation) -> list[str]:
         The names of those that are new.
     """
     new = []
-    with modules.lock:  # which whoever adds to `generation.modules` holds
-        for name, standing in list(sys.modules.items()):
-            if type(standing) is RoutedModule or standing is None:
-                continue
-            namespace = namespace_of(name, standing)
+    table = modules.table
+    with table.lock:  # which whoever adds to `generation.modules` holds
+        for name, standing, namespace in unrouted_modules():
             # A module that sys.modules has under a second name is adopted under its own.
             if marking.is_user(name, namespace, modules.is_included) and namespace.get("__name__") == name:
                 if not has_source(name, namespace):
@@ -46,30 +43,26 @@ def adopt(modules: Modules, generation: Generation) -> list[str]:
                 new.append(name)
         for name in new:
             routed = sys.modules[name] = RoutedModule(name, modules, generation.modules[name])
-            modules.route(name, routed)
+            table.route(name, routed)
             namespace = namespace_of(name, generation.modules[name])
             for key in [key for key, value in list(namespace.items()) if value is plain_reload]:
                 namespace[key] = importlib.reload  # ours, which knows routed modules
-        _reroute_holders(modules, generation, new)
+        _reroute_holders({id(generation.modules[name]): table.routed[name] for name in new}, new)
         for name, standing in generation.modules.items():
-            modules.settle(generation, namespace_of(name, standing))
+            table.settle(generation, namespace_of(name, standing))
     tell_of_known(generation.modules.copy(), modules.is_included)
-    tell_of_mixed(generation.number, modules.routed)
+    tell_of_mixed(generation.number, table.routed)
     return new
 
 
-def _reroute_holders(modules: Modules, generation: Generation, names: Iterable[str]) -> None:
+def _reroute_holders(real_to_routed: Mapping[int, RoutedModule], names: Iterable[str]) -> None:
     """Replace real modules by routed ones in the project's system modules, and in packages that are system modules.
 
     These were imported before the routing began, and would use generation 1 for ever.
     """
-    real_to_routed = {id(generation.modules[name]): modules.routed[name] for name in names}
     parents = {name.rpartition(".")[0] for name in names}
-    for name, module in list(sys.modules.items()):
-        if type(module) is RoutedModule or not isinstance(module, ModuleType):
-            continue
-        namespace = vars(module)
-        if name in parents or marking.is_project_file(namespace.get("__file__")):
+    for name, _, namespace in unrouted_modules():
+        if name in parents or marking.is_project_file(file_of(namespace)):
             for key, value in list(namespace.items()):
                 if id(value) in real_to_routed:
                     namespace[key] = real_to_routed[id(value)]

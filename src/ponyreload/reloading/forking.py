@@ -36,7 +36,7 @@ class Forking:
         self._application = application
         self._updater = updater
         self._replace_updater = replace_updater
-        first = (application.files.lock, application.tools.lock, keeping.lock, application.modules.lock)
+        first = (application.files.lock, application.tools.lock, keeping.lock, application.modules.table.lock)
         self._locks = (*first, application.living.lock, application.sources.lock, frames.lock)
 
     def install(self) -> None:

@@ -53,7 +53,7 @@ class Retiring:
             keeping.let_go(generation)
             clear_caches()
             application.living.remove(generation)
-            application.modules.tidy()
+            application.modules.table.tidy()
         # What others may still hold of it stays sound: its modules keep their namespaces.
         generation.apps.clear()
         generation.hooks.clear()

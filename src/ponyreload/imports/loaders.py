@@ -1,0 +1,58 @@
+"""Loaders: how a module is loaded that the import system meets for the first time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any
+
+from ponyreload.generations.context import active
+from ponyreload.imports.modules import Modules
+from ponyreload.imports.routed import RoutedModule, name_of
+
+__all__ = ["CandidateLoader", "NotifyingLoader"]
+
+
+class CandidateLoader:
+    """Has the import system make a routed module, and runs the code of the real one in the active generation.
+
+    Args:
+        modules: The user modules.
+        spec: What a finder has found; the real module gets it.
+    """
+
+    def __init__(self, modules: Modules, spec: ModuleSpec) -> None:
+        self._modules = modules
+        self._spec = spec
+
+    def __getattr__(self, attribute: str) -> Any:
+        return getattr(self._spec.loader, attribute)  # get_source, get_data, is_package …
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        return RoutedModule(spec.name, self._modules)
+
+    def exec_module(self, routed: ModuleType) -> None:
+        generation, table, name = active(), self._modules.table, name_of(routed)
+        assert generation is not None
+        table.begin(generation, name, routed)
+        try:
+            self._modules.load(generation, name, self._spec)
+        except BaseException:
+            table.give_up(generation, name)
+            raise
+
+
+class NotifyingLoader:
+    """Loads a system module as its own loader does, then calls a function."""
+
+    def __init__(self, loader: Any, call: Callable[[], object]) -> None:
+        self._loader = loader
+        self._call = call
+
+    def __getattr__(self, attribute: str) -> Any:
+        return getattr(self._loader, attribute)
+
+    def exec_module(self, module: ModuleType) -> None:
+        self._loader.exec_module(module)
+        self._call()

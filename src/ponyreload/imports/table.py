@@ -1,0 +1,191 @@
+"""Table: which modules each generation has, and which routed modules represent them in `sys.modules`."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from types import ModuleType
+from typing import Any
+
+from ponyreload.generations.context import MARK
+from ponyreload.generations.generation import Generation
+from ponyreload.imports.names import file_of, namespace_of, own_namespace
+from ponyreload.imports.routed import RoutedModule, name_of
+
+__all__ = ["Table"]
+
+
+class Table:
+    """Knows which modules each generation has, and which routed modules represent them in `sys.modules`.
+
+    Threads: `lock` protects what is here, and the `modules`, `running`, `import_locks` and `unmarked` of the
+    generations where several of them have to fit together, or to fit what is here. It is held for look-ups only,
+    never while the code of a module runs. It is re-entrant, because the methods call each other. `loaded` takes no
+    lock: each of its look-ups in a dict is atomic, without a GIL too, and a module is in `modules` once it is complete.
+
+    Args:
+        living: Returns the generations that have not been retired.
+
+    Attributes:
+        lock: See above.
+        routed: What is in `sys.modules` for each user module:  "shop.cart" -> <routed module 'shop.cart'>
+        packages: The packages of these, which may be system modules:  {"shop"}
+    """
+
+    def __init__(self, living: Callable[[], Iterable[Generation]]) -> None:
+        self._living = living
+        self.lock = threading.RLock()
+        self.routed: dict[str, RoutedModule] = {}
+        self.packages: set[str] = set()
+        # Modules that a generation loaded and that turned out to be system modules, while older generations still
+        # have them as user modules:  "shop.const" -> <module>
+        self._system: dict[str, Any] = {}
+
+    def loaded(self, generation: Generation, name: str) -> Any:
+        """Return the generation's module *name* if the calling thread may see it, else None.
+
+        A module whose code is running is seen by the thread that runs it, and by no other.
+        """
+        module = generation.modules.get(name)
+        if module is None:
+            module = self._system.get(name)
+        if module is None:
+            lock = generation.import_locks.get(name)
+            if lock is not None and lock.owner == threading.get_ident():
+                module = generation.running.get(name)
+        return module
+
+    def was_user(self, name: str) -> bool:
+        """Tell whether *name* is a user module in a generation that has been published."""
+        return any(each.published and name in each.modules for each in self._living())
+
+    # -- a module comes ----------------------------------------------------------------------------------------------
+
+    def route(self, name: str, routed: RoutedModule) -> None:
+        """Add the routed module of a user module. Called with the lock held."""
+        self.routed[name] = routed
+        self.packages.add(name.rpartition(".")[0])
+
+    def begin(self, generation: Generation, name: str, routed: Any = None) -> None:
+        """Note that *generation* is about to run module *name*.
+
+        Args:
+            generation, name: See above.
+            routed: The routed module that the import system has just made, where it met the module for the first time.
+        """
+        with self.lock:
+            # From here on `tidy`, which another thread may call at any moment, leaves the name in place.
+            generation.running.setdefault(name, None)
+            if routed is not None:
+                self.route(name, routed)
+
+    def end(self, generation: Generation, name: str) -> None:
+        """Note that the code of a module has run, or has failed."""
+        with self.lock:
+            generation.running.pop(name, None)
+            if generation.published:
+                self.sort_out(generation)
+
+    def give_up(self, generation: Generation, name: str) -> None:
+        """Forget a module that failed on its first import; the import system takes it out of `sys.modules`."""
+        with self.lock:
+            generation.running.pop(name, None)
+            self.tidy()
+
+    def add(self, generation: Generation, name: str, module: ModuleType) -> Any:
+        """Add a module that has run; return it, or the object that it has put in its place in `sys.modules`."""
+        with self.lock:
+            other = _unrouted(name)
+            result: Any = module if other is None else other
+            if other is not None and name in self.routed:
+                sys.modules[name] = self.routed[name]
+            generation.modules[name] = result
+        self.settle(generation, own_namespace(module))
+        return result
+
+    def settle(self, generation: Generation, namespace: dict[str, Any]) -> None:
+        """Put real modules for the routed ones in a user module's namespace.
+
+        They get there when a system package hands out its submodule, or from `sys.modules` in a circular import.
+        """
+        if RoutedModule not in map(type, list(namespace.values())):
+            return  # nearly always, and this is the fastest check
+        for key, value in list(namespace.items()):
+            if type(value) is RoutedModule:
+                module = self.loaded(generation, name_of(value))
+                namespace[key] = value if module is None else module
+
+    def bind(self, generation: Generation, name: str, module: Any) -> None:
+        """Make a module an attribute of its package, as the import system does."""
+        parent, _, child = name.rpartition(".")
+        package = self.loaded(generation, parent)
+        if package is not None:
+            # In a package that several generations share, a routed module leads each of them to its own child.
+            setattr(package, child, self.routed[name] if parent in generation.shared else module)
+        elif parent in sys.modules:
+            setattr(sys.modules[parent], child, self.routed.get(name, module))
+
+    # -- a module turns out to be a system module --------------------------------------------------------------------
+
+    def sort_out(self, generation: Generation) -> None:
+        """Make system modules of those that *generation* loaded and that turned out to be unmarked."""
+        with self.lock:
+            for name in generation.unmarked:
+                module = generation.modules.pop(name)
+                first = _unrouted(name)  # the first copy becomes the system's
+                self._system.setdefault(name, module if first is None else first)
+                namespace = namespace_of(name, module)
+                namespace.pop(MARK, None)
+                generation.sources.pop(file_of(namespace) or "", None)
+                for key, value in list(namespace.items()):
+                    if issubclass(type(value), ModuleType):
+                        home = str(own_namespace(value).get("__name__"))
+                        if generation.modules.get(home) is value:
+                            namespace[key] = self.routed[home]
+            if generation.unmarked:
+                generation.unmarked.clear()
+                self.tidy()
+
+    def result(self, generation: Generation, name: str, module: Any) -> Any:
+        """Return what importing module *name* gives, after it has run in *generation*.
+
+        If it turned out to be a system module, another generation may have run it at the same time: all get one copy.
+        """
+        system = None if name in generation.modules else self._system.get(name, _unrouted(name))
+        return module if system is None else system
+
+    # -- a module goes -----------------------------------------------------------------------------------------------
+
+    def tidy(self) -> None:
+        """Remove the routed modules that no living generation needs."""
+        with self.lock:
+            needed: set[str] = set()
+            for generation in self._living():
+                needed |= generation.modules.keys() | generation.running.keys()
+            for name in self.routed.keys() - needed:
+                routed, system = self.routed.pop(name), self._system.pop(name, None)
+                _substitute(sys.modules, name, routed, system)
+                parent, _, child = name.rpartition(".")
+                _substitute(own_namespace(sys.modules.get(parent)), child, routed, system)
+
+    def leave(self, generation: Generation) -> None:
+        """Put the real modules of *generation* into `sys.modules`: routing ends."""
+        with self.lock:
+            for name, routed in self.routed.items():
+                _substitute(sys.modules, name, routed, self.loaded(generation, name))
+
+
+def _unrouted(name: str) -> Any:
+    """Return what `sys.modules` has under *name*, unless that is a routed module; else None."""
+    standing = sys.modules.get(name)
+    return None if type(standing) is RoutedModule else standing
+
+
+def _substitute(names: dict[str, Any], name: str, routed: RoutedModule, module: Any) -> None:
+    """Put *module* where *names* has this routed module under *name*; remove the name if *module* is None."""
+    if names.get(name) is routed:
+        if module is None:
+            del names[name]
+        else:
+            names[name] = module
