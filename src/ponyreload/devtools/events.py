@@ -59,13 +59,18 @@ class EventServer:
 
     It listens on 127.0.0.1 alone, answers a request for its secret path alone, and lets no page read the answer but
     those of the hosts that *admits_host* knows.
+
+    Threads: ``_lock`` protects the listener, the selector and the waker. Whoever makes or closes them holds it, and so
+    do other threads that use them: nobody writes to a socket while it is closed, when its number may become that of
+    another file. Its own thread uses them without the lock, as nobody else closes them while it runs. The lock is
+    re-entrant, because `stop` wakes the thread with the lock held. The connections belong to the thread alone.
     """
 
     def __init__(self, bulletin: Bulletin, admits_host: Callable[[str], bool]) -> None:
         self._bulletin = bulletin
         self._admits_host = admits_host
         self._path = f"/{secrets.token_urlsafe(24)}"
-        self._lock = threading.Lock()  # guards the start
+        self._lock = threading.RLock()
         self._has_failed = False
         self._ends = False
         self._listener: socket.socket | None = None
@@ -108,8 +113,9 @@ class EventServer:
         self._listener.listen()
         self._waker = socket.socketpair()
         self._selector = selectors.DefaultSelector()
-        for each in (self._listener, self._waker[1]):
+        for each in (self._listener, *self._waker):
             each.setblocking(False)
+        for each in (self._listener, self._waker[1]):
             self._selector.register(each, selectors.EVENT_READ)
         self._bulletin.tell(self._wake)
         # The request that is the first to need it may run on a thread of the developer's own.
@@ -121,8 +127,9 @@ class EventServer:
         return f"127.0.0.1:{self._listener.getsockname()[1]}"
 
     def _wake(self) -> None:
-        if self._waker is not None:
-            with suppress(OSError):  # closed; or full, and so awake
+        # Any thread that loads calls this, while the server's own may be closing the waker.
+        with self._lock, suppress(OSError):  # full, so it wakes anyway
+            if self._waker is not None:
                 self._waker[0].send(b"!")
 
     # -- the thread ------------------------------------------------------------------------------------------
@@ -151,7 +158,8 @@ class EventServer:
                 for each in [each for each in self._connections.values() if each.listens]:
                     if not each.send(_event(text)):
                         self._drop(selector, each)
-        self._close()
+        with self._lock:
+            self._close()
 
     def _accept(self, selector: selectors.BaseSelector, listener: socket.socket) -> None:
         with suppress(OSError):  # it has gone again
