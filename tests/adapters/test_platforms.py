@@ -11,8 +11,8 @@ from types import ModuleType, SimpleNamespace
 import pytest
 
 from nothing import NOTHING, SITE
-from ponyreload.adapters import ADAPTERS
-from ponyreload.adapters.platforms import SERVERS, Platform, detect
+from ponyreload.adapters.platforms import Platform, detect
+from ponyreload.options.servers import TABLE
 from projects import Project
 
 
@@ -356,9 +356,17 @@ def test_signs_of_platforms(modules, environment, expected):
     assert detect({**PLAIN, **modules}, environment)[:3] == Platform(*expected)[:3]
 
 
-@pytest.mark.parametrize(("name", "module"), SERVERS.items())
-def test_every_server_with_a_name_has_an_adapter(name, module):
-    assert [server for server in ADAPTERS if server == module or (module[-1] == "." and server.startswith(module))]
+@pytest.mark.parametrize(
+    ("name", "module"),
+    [(each.name, module) for each in TABLE if each.is_server and each.adapter and each.name for module in each.modules],
+)
+def test_every_server_with_a_name_and_an_adapter_is_told_by_each_of_its_modules(name, module):
+    assert detect({**PLAIN, **imported(module)}, {})[:3] == named(name, module)
+
+
+@pytest.mark.parametrize("name", ["gunicorn", "mod_wsgi", "django", "pony.orm.sqltranslation", "socket"])
+def test_what_has_no_adapter_or_no_name_or_is_no_server_is_no_sign(name):
+    assert detect({**PLAIN, **imported(name)}, {})[:3] == UNKNOWN
 
 
 def test_finding_it_out_imports_nothing(project):

@@ -10,7 +10,7 @@ from collections.abc import Callable, MutableMapping
 from ponyreload.adapters.adapter import Adapter, Host
 from ponyreload.generations.context import entered
 from ponyreload.generations.generation import Generation
-from ponyreload.options.servers import ADAPTERS, LIBRARIES
+from ponyreload.options.servers import ADAPTERS
 
 __all__ = ["InstalledAdapters"]
 
@@ -31,7 +31,7 @@ class InstalledAdapters:
             host: What the adapters may ask.
             call_after_import: What to call once a module has been imported:  "cherrypy" -> <function>
         """
-        for module, adapter in {**ADAPTERS, **LIBRARIES}.items():
+        for module, adapter in ADAPTERS.items():
             install = functools.partial(self._install, adapter, host)
             if module in sys.modules:
                 install()

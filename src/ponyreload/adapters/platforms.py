@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Any, NamedTuple
 
+from ponyreload.options.servers import TABLE
+
 __all__ = ["Platform", "detect"]
 
 ON = ("on", "1", "yes", "true")
@@ -18,17 +20,6 @@ OWNERS = {
     # Tools that run a service at home set the first one too; the second is given where it has been deployed.
     "Cloud Run": ("K_SERVICE", "K_REVISION"),
     "Passenger": ("IN_PASSENGER",),
-}
-# What a server is called -> the module whose import shows that it may be used; a dot stands for any submodule but cgi,
-# which has no process to reload in. This is a matter of names only: the server that is started is the one that counts.
-SERVERS = {
-    "flup": "flup.server.",
-    "CherryPy": "cherrypy",
-    "cheroot": "cheroot.server",
-    "uWSGI": "uwsgi",
-    "waitress": "waitress.server",
-    "werkzeug": "werkzeug.serving",
-    "wsgiref": "wsgiref.simple_server",
 }
 
 
@@ -112,9 +103,9 @@ def _interpreter(modules: Mapping[str, ModuleType]) -> Platform | None:
 
 
 def _server(modules: Mapping[str, ModuleType]) -> Platform:
-    for name, sign in SERVERS.items():
-        # A copy: another thread may be importing.
-        for module in tuple(modules):
-            if module == sign or (sign.endswith(".") and module.startswith(sign) and module != f"{sign}cgi"):
+    # This is a matter of names only: the server that is started is the one that counts.
+    for name, signs, adapter, _, is_server, _ in TABLE:
+        for module in signs if name and adapter and is_server else ():
+            if module in modules:
                 return Platform(name, f"the module {module} is imported", True)
     return Platform("WSGI server", "no sign of a server that is known by name", True)

@@ -1,4 +1,4 @@
-"""Serving: the servers that the command line knows."""
+"""Serving: the servers that the command line can run."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ponyreload.cli.addresses import LOOPBACK, Address
 from ponyreload.cli.ending import Ending
 from ponyreload.cli.problems import ServeError, UseError
+from ponyreload.options.servers import TABLE
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -26,11 +27,11 @@ class Server(NamedTuple):
     Sample row: ``Server("cheroot.wsgi", "cli", "http", 8080, _serve_cheroot)``.
 
     Attributes:
-        module: What is imported for it.
-        extra: What of ponyreload's extras brings that.
+        module: The module to import.
+        extra: The extra of ponyreload that installs it.
         protocol: What it speaks: ``"http"``, or what a front end speaks to it.
-        port: Where it listens if nobody says.
-        serve: Serves until it is ended, and returns the exit status.
+        port: Where it listens by default.
+        serve: Serves until the server is stopped, and returns the exit status.
     """
 
     module: str
@@ -40,7 +41,7 @@ class Server(NamedTuple):
     serve: Callable[[Any, WSGIApplication, Address, Ready], int]
 
     def require(self) -> Any:
-        """Import it.
+        """Import and return the module.
 
         Raises:
             UseError: It is not installed.
@@ -54,27 +55,27 @@ class Server(NamedTuple):
             raise UseError(f"{top} is not installed: pip install 'ponyreload[{self.extra}]'") from None
 
     def address(self, text: str | None) -> Address:
-        """Return where it is to listen.
+        """Return the address that *text* names, or the default one.
 
         Raises:
-            UseError: Not there.
+            UseError: The address is not valid, or this server cannot listen there.
         """
         address = Address(LOOPBACK, self.port) if text is None else Address.parsed(text)
         if self.protocol == "ajp" and (address.path or address.is_ipv6):
-            raise UseError(f"flup's AJP server cannot listen at {address}: it takes a host name or an IPv4 address")
+            raise UseError(f"flup's AJP server cannot listen on {address}: expected a host name or an IPv4 address")
         return address
 
 
 def serve(server: Server, app: WSGIApplication, address: Address, ready: Ready) -> int:
-    """Serve *app* until the server is ended, on the main thread; return the exit status.
+    """Serve *app* on the main thread until the server is stopped; return the exit status.
 
     Raises:
-        ServeError: It cannot listen there.
+        ServeError: The server cannot listen there.
     """
     try:
         return server.serve(server.require(), app, address, ready)
     except OSError as error:
-        raise ServeError(f"cannot serve at {address}: {error.strerror or error}") from error
+        raise ServeError(f"Cannot serve on {address}: {error.strerror or error}") from error
 
 
 def _serve_cheroot(module: Any, app: WSGIApplication, address: Address, ready: Ready) -> int:
@@ -89,7 +90,7 @@ def _serve_cheroot(module: Any, app: WSGIApplication, address: Address, ready: R
 def _serve_cherrypy(cherrypy: Any, app: WSGIApplication, address: Address, ready: Ready) -> int:
     from cherrypy._cpwsgi_server import CPWSGIServer
 
-    # It would restart the process; the adapter, which has it off, is not there with PONYRELOAD=off.
+    # It would restart the process. The adapter turns it off, but with PONYRELOAD=off there is no adapter.
     cherrypy.engine.autoreload.unsubscribe()
     cherrypy.server.socket_host, cherrypy.server.socket_port = address.host or None, address.port or None
     cherrypy.server.bind_addr = address.for_bind
@@ -108,7 +109,7 @@ def _serve_flup(module: Any, app: WSGIApplication, address: Address, ready: Read
     ending = Ending(lambda: None)
 
     class WSGIServer(module.WSGIServer):  # type: ignore[misc]
-        """Tells where it listens, and what ended it."""
+        """Reports where it listens, and which signal stopped it."""
 
         def _setupSocket(self) -> Any:  # noqa: N802 - flup's
             sock = super()._setupSocket()
@@ -119,17 +120,20 @@ def _serve_flup(module: Any, app: WSGIApplication, address: Address, ready: Read
             ending.begin(number)
             super()._intHandler(number, frame)
 
-        _hupHandler = _intHandler  # noqa: N815 - the terminal is gone: that is no wish to begin again
+        _hupHandler = _intHandler  # noqa: N815 - the terminal is gone: stop, do not restart
 
     bind = (address.host, address.port, 0, 0) if address.is_ipv6 else address.for_bind
     WSGIServer(app, bindAddress=bind).run()
     return ending.status
 
 
-SERVERS = {
-    "cheroot": Server("cheroot.wsgi", "cli", "http", 8080, _serve_cheroot),
-    "cherrypy": Server("cherrypy", "cherrypy", "http", 8080, _serve_cherrypy),
-    "flup-fcgi": Server("flup.server.fcgi", "flup", "fastcgi", 9000, _serve_flup),
-    "flup-scgi": Server("flup.server.scgi", "flup", "scgi", 4000, _serve_flup),
-    "flup-ajp": Server("flup.server.ajp", "flup", "ajp", 8009, _serve_flup),
+# How each server that the table names for the command line is run; the first one is the default.
+RUN: dict[str, tuple[str, str, int, Callable[..., int]]] = {
+    "cheroot": ("cli", "http", 8080, _serve_cheroot),
+    "cherrypy": ("cherrypy", "http", 8080, _serve_cherrypy),
+    "flup-fcgi": ("flup", "fastcgi", 9000, _serve_flup),
+    "flup-scgi": ("flup", "scgi", 4000, _serve_flup),
+    "flup-ajp": ("flup", "ajp", 8009, _serve_flup),
 }
+MODULES = {name: module for library in TABLE for name, module in library.run.items()}
+SERVERS = {name: Server(MODULES[name], *how) for name, how in RUN.items()}

@@ -16,6 +16,7 @@ from ponyreload.holders.roots import script_runs
 from ponyreload.imports.reasons import Reason, system_modules, user_modules
 from ponyreload.interpreter.environment import environment_of_process
 from ponyreload.loading.journal import Failure, LoadRecord
+from ponyreload.options.servers import TABLE
 from ponyreload.reloading.application import Application
 from ponyreload.reporting import shown
 from ponyreload.wsgi.requests import requests_of
@@ -33,12 +34,9 @@ MODULES = 40
 # What has retired and been collected waits this long for what is ending anyway, before its holder is looked for.
 COLLECTING_SECONDS = GRACE_SECONDS + 3.0
 
-# What a developer may want to know the version of:  module -> distribution
-DISTRIBUTIONS = {
-    "bottle": "bottle", "cheroot": "cheroot", "cherrypy": "CherryPy", "django": "Django", "flask": "Flask",
-    "flup": "flup", "gunicorn": "gunicorn", "ponyreload": "ponyreload", "waitress": "waitress", "watchdog": "watchdog",
-    "werkzeug": "Werkzeug",
-}  # fmt: skip
+# What a developer may want to know the version of:  package -> distribution
+DISTRIBUTIONS = {package: each.distribution for each in TABLE if each.distribution for package in each.packages}
+DISTRIBUTIONS |= {"ponyreload": "ponyreload", "watchdog": "watchdog"}
 
 
 class Status:

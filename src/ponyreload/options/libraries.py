@@ -1,4 +1,4 @@
-"""Libraries: which ones are to be loaded with each generation, and which ones cannot be. Pure: tables, and look-ups."""
+"""Libraries: which ones should be loaded with each generation, and which ones cannot be. Pure look-ups."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from ponyreload.options.marking import is_named_by
+from ponyreload.options.servers import TABLE
 
 __all__ = ["KNOWN", "Known", "refusal"]
 
 
 class Known(NamedTuple):
-    """A library that keeps what user modules register with it, and so goes wrong when it outlives their generation.
+    """A library that keeps what user modules register with it, and so fails when it outlives their generation.
 
     Attributes:
-        trouble: What goes wrong, to follow the words "which".
-        is_used: Tells by the library's namespace whether something is registered in a way that goes wrong; here
-            that is always so.
+        trouble: What goes wrong, as a phrase after "which".
+        is_used: Tells from the library's namespace whether anything is registered that goes wrong; by default, always.
     """
 
     trouble: str
@@ -25,11 +25,11 @@ class Known(NamedTuple):
 
 
 def _has_routes(namespace: Mapping[str, Any]) -> bool:
-    # An application of the user's own, `bottle.Bottle()`, belongs to its generation.
+    # Only the default application is shared; `bottle.Bottle()` of a user module belongs to its generation.
     return any(getattr(app, "routes", True) for app in namespace.get("apps", [None]))
 
 
-# Each was tried, five reloads without isolation and five with it; what needs none is listed in docs/how-to/isolate.md.
+# Each was tested: five reloads without isolation, and five with it. docs/how-to/isolate.md lists those that need none.
 KNOWN = {
     "bottle": Known("keeps the routes of older generations, and of loads that failed", _has_routes),
     "django": Known("keeps the models and signals of older generations"),
@@ -44,22 +44,13 @@ SERVER = "it runs the server, which goes on through all generations"
 COMPILED = "its compiled part stays shared, and takes no other objects than those of the first copy"
 IN_BASE = "; put what it keeps, such as a declarative Base, into a user module instead"
 REFUSED = {
-    "cheroot": SERVER,
-    "cherrypy": SERVER,
+    **{package: SERVER for library in TABLE if library.is_server for package in library.packages},
     "cryptography": COMPILED,
-    "eventlet": SERVER,
-    "flup": SERVER,
-    "gevent": SERVER,
     "google.protobuf": COMPILED,
-    "gunicorn": SERVER,
-    "mod_wsgi": SERVER,
     "numpy": COMPILED,
     "ponyreload": "it does the reloading",
     "sqlalchemy": COMPILED + IN_BASE,
-    "uwsgi": SERVER,
-    "waitress": SERVER,
     "watchdog": "ponyreload watches the files with it",
-    "werkzeug": SERVER,
 }
 
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from ponyreload.generations.context import MARK
 from ponyreload.generations.generation import Generation
 from ponyreload.interpreter.frames import thread_frames
-from ponyreload.options.servers import ADAPTERS
+from ponyreload.options.servers import TABLE
 from ponyreload.ownership.makers import Belongings
 from ponyreload.ownership.shared import is_shared
 from ponyreload.reporting import say, shown
@@ -23,7 +23,7 @@ __all__ = ["Leftovers", "is_of_server", "runs_server"]
 # A library's own threads often end when what they work for has been collected, and see that late.
 LIBRARY_SECONDS = 30.0
 # Packages whose threads serve all generations, and pools, which `executors` shut down.
-SERVERS = {name.partition(".")[0] for name in ADAPTERS} | {"socketserver"}
+SERVERS = {"socketserver"}.union(*(each.packages for each in TABLE if each.is_server and each.adapter))
 POOLS = {"concurrent", "multiprocessing"}
 MOST_NAMED = 5
 

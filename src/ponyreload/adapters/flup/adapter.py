@@ -15,11 +15,12 @@ from ponyreload.adapters.adapter import Adapter, Host
 from ponyreload.adapters.flup.prefork import run_prefork
 from ponyreload.adapters.servers import Offer, Servers, maker_of_this, shown_address
 from ponyreload.generations.generation import Generation
+from ponyreload.options.servers import ADAPTERS
 from ponyreload.reporting import say
 
 __all__ = ["ADAPTER", "FlupAdapter"]
 
-SERVERS = ("ajp", "ajp_fork", "fcgi", "fcgi_fork", "fcgi_single", "scgi", "scgi_fork")
+CGI = "flup.server.cgi"
 NOTHING_TO_RELOAD = "CGI has a process for each request: there is nothing to reload"
 
 
@@ -35,9 +36,9 @@ class FlupAdapter(Adapter):
 
     def install(self, host: Host) -> None:
         self._host = host
-        for name in SERVERS:
-            self._wrap(f"flup.server.{name}", "WSGIServer", "run", self._run)
-        self._wrap("flup.server.cgi", "WSGIServer", "run", self._run_once)
+        for module, adapter in ADAPTERS.items():
+            if adapter == __name__:
+                self._wrap(module, "WSGIServer", "run", self._run_once if module == CGI else self._run)
         self._wrap("flup.server.threadedserver", "ThreadedServer", "__init__", self._init_threaded)
         self._wrap("flup.server.preforkserver", "PreforkServer", "run", run_prefork)
 
