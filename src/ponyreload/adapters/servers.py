@@ -12,6 +12,7 @@ from ponyreload.errors import Abandoned
 from ponyreload.generations.context import bind, calling, calling_names, entered_generation
 from ponyreload.generations.generation import Generation
 from ponyreload.generations.owners import owner_of
+from ponyreload.interpreter.forklocks import hold_over_forks
 from ponyreload.loading.load import load_of_this_thread
 from ponyreload.reporting import say
 from ponyreload.wsgi.places import place_of
@@ -36,7 +37,7 @@ class Servers:
     """Gives each server that runs the application of each generation.
 
     Threads: a script may start its servers in several. ``_filled`` guards the tables below, and is notified when a load
-    hands over an application.
+    hands over an application. It is held over forks.
     """
 
     def __init__(self, kind: str) -> None:
@@ -46,6 +47,7 @@ class Servers:
         # Those whose server has ended: one that is started again at its address is the same.
         self._ended: set[Slot] = set()
         self._filled = threading.Condition()
+        hold_over_forks("servers", self._filled)
 
     def begin(self, host: Host, offer: Offer, maker: Generation | None) -> Any:
         """Return the application that a server is to hold, which *maker*'s code starts; None if system code does."""

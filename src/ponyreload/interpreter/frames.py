@@ -7,10 +7,13 @@ import sys
 import threading
 from types import FrameType
 
-__all__ = ["lock", "thread_frames"]
+from ponyreload.interpreter.forklocks import hold_over_forks
 
-# Held while Python does not collect, so that each call finds out whether it did before. Held over a fork, too.
-lock = threading.RLock()
+__all__ = ["thread_frames"]
+
+# Held while Python does not collect, so that each call finds out whether it did before. Held over forks.
+_lock = threading.RLock()
+hold_over_forks("frames", _lock)
 
 
 def thread_frames() -> dict[int, FrameType]:
@@ -19,7 +22,7 @@ def thread_frames() -> dict[int, FrameType]:
     Not `sys._current_frames()` as it is: in Python 3.11.0 to 3.11.8, a collection that begins within it, and lets
     another thread run, can leave all waiting for each other (https://github.com/python/cpython/issues/106883).
     """
-    with lock:
+    with _lock:
         collects = gc.isenabled()
         gc.disable()
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 import traceback
@@ -12,6 +11,7 @@ from typing import Any
 
 from ponyreload.generations.context import published
 from ponyreload.generations.generation import Generation
+from ponyreload.interpreter.forklocks import hold_over_forks, in_children
 from ponyreload.interpreter.mainthread import MainThread
 from ponyreload.ownership.executors import Executors
 from ponyreload.ownership.exits import Exits, run_finalizers
@@ -65,10 +65,8 @@ class Owned:
         self._registries.install(call_after_import)
         self._singles.install()
         self._logs.install(call_after_import)
-        if hasattr(os, "register_at_fork"):
-            # Held over the fork by the thread that forks, so that the child finds it free.
-            lock = Belongings.lock
-            os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=self._begin_in_child)
+        hold_over_forks("belongings", Belongings.lock)
+        in_children(self._begin_in_child)
 
     def uninstall(self) -> None:
         """Take them out; what the generation that serves has left stays."""
@@ -167,7 +165,6 @@ class Owned:
                 say(f"ponyreload itself failed; please report this:\n{traceback.format_exc()}", logging.ERROR)
 
     def _begin_in_child(self) -> None:
-        Belongings.lock.release()
         self._settling = threading.RLock()
         self._threads.forget_all()
         self._executors.forget_all()

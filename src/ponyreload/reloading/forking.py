@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 
-from ponyreload.interpreter import frames
+from ponyreload.interpreter.forklocks import before_forks, hold_over_forks, in_children
 from ponyreload.lifecycle import keeping
 from ponyreload.loading.load import load_of_this_thread
 from ponyreload.reloading.application import Application
@@ -19,10 +18,7 @@ FORK_SECONDS = 1.0
 
 
 class Forking:
-    """Holds the locks over a fork, and resets the state in the child.
-
-    The thread that forks takes all locks before, in one order, so that the child finds them free. No load may be busy
-    then, as it may hold locks that are not ours.
+    """Holds the locks over a fork, and resets the state in the child. No load may be busy then: it may hold others.
 
     Args:
         application: What is reloaded.
@@ -36,18 +32,18 @@ class Forking:
         self._application = application
         self._updater = updater
         self._replace_updater = replace_updater
-        first = (application.files.lock, application.tools.lock, keeping.lock, application.modules.table.lock)
-        self._locks = (*first, application.living.lock, application.sources.lock, frames.lock)
 
     def install(self) -> None:
-        """Have Python call this at each fork; it cannot be undone."""
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(before=self._hold, after_in_parent=self._let_go, after_in_child=self._begin_in_child)
-
-    def begin_in_child(self) -> None:
-        """Reset the state in a process that was forked without Python's knowledge; its only thread calls this."""
-        self._hold()
-        self._begin_in_child()
+        """Have this called at each fork; it cannot be undone."""
+        application = self._application
+        hold_over_forks("files", application.files.lock)
+        hold_over_forks("tools", application.tools.lock)
+        hold_over_forks("keeping", keeping.lock)
+        hold_over_forks("modules", application.modules.table.lock)
+        hold_over_forks("living", application.living.lock)
+        hold_over_forks("sources", application.sources.lock)
+        before_forks(self.finish_load, lambda: self._updater().attempts.unfinished is None)
+        in_children(self._begin_in_child)
 
     def finish_load(self) -> None:
         """Wait until the load that is under way is published; or give it up: a child could not continue it."""
@@ -61,21 +57,7 @@ class Forking:
             load.abandon()
             load.join(GIVE_UP_SECONDS)
 
-    def _hold(self) -> None:
-        while True:
-            self.finish_load()
-            for lock in self._locks:
-                lock.acquire()
-            if self._updater().attempts.unfinished is None:
-                return
-            self._let_go()
-
-    def _let_go(self) -> None:
-        for lock in reversed(self._locks):
-            lock.release()
-
     def _begin_in_child(self) -> None:
         self._application.begin_in_child()
         keeping.begin_in_child()
         self._replace_updater()
-        self._let_go()

@@ -15,6 +15,7 @@ from ponyreload.generations.generation import Generation
 from ponyreload.generations.lease import Lease
 from ponyreload.holders.search import Holder
 from ponyreload.interpreter import private
+from ponyreload.interpreter.forklocks import begin_in_child
 from ponyreload.lifecycle import keeping
 from ponyreload.loading.load import load_of_this_thread
 from ponyreload.options.options import Options
@@ -58,7 +59,7 @@ class Reloader:
         self.end = self._retiring.end
         self.updater = self._new_updater(is_forked=False)
         self._forking = Forking(self.application, lambda: self.updater, self._replace_updater)
-        self.begin_in_child = self._forking.begin_in_child
+        self.begin_in_child = begin_in_child  # for a server that forks without Python's knowledge
 
     def _new_updater(self, is_forked: bool) -> Updater:
         return Updater(self.application, self._publishing, self._retiring, is_forked)
