@@ -5,29 +5,28 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ponyreload.adapters.platforms import detect
 from ponyreload.generations.context import active, bind
-from ponyreload.interpreter.environment import environment_of_process
-from ponyreload.options.options import Options
-from ponyreload.reporting import logger, say, shown
-from ponyreload.wsgi.places import place_of, resolve
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
     from ponyreload.devtools.devtools import Devtools
+    from ponyreload.options.options import Options
     from ponyreload.reloading.application import Application
     from ponyreload.reloading.reloader import Reloader
 
 __all__ = ["AutoreloadMiddleware", "generation", "turn_on", "use_autoreload"]
 
-# Guards the two below: two threads may turn autoreload on at once.
+# Every user module imports this one, also where autoreload is off. So what turning it on needs is imported in the
+# functions below.
+
+# Protects the two variables below, and is held while autoreload is turned on: two threads may do that at once.
 _lock = threading.Lock()
 _reloader: Reloader | None = None
-_is_off: bool | None = None  # None: not asked yet
+_is_off: bool | None = None  # None: not detected yet
 
 
 def use_autoreload(
@@ -42,65 +41,52 @@ def use_autoreload(
     trusted_clients: Iterable[str] = (),
     trusted_hosts: Iterable[str] = (),
 ) -> Reloader | None:
-    """Have the user modules reloaded when their contents change; call it after the imports of the main module.
+    """Reload the user modules when their contents change. Call it after the imports of the main module.
 
     Args:
         include: Names of packages and modules that count as marked without the constant.
-        extra_files: Paths and globs; when the contents of such a file change, that fires a reload too.
-        poll_seconds: Look at the files every so many seconds instead of waiting for events of the file system.
-            None waits for events where they arrive, and else looks every second. Where nobody uses the application,
-            looks are five times further apart, and the first request waits for one.
-        drain_seconds: When a request has held a superseded generation for so many seconds, it is named in the log,
-            once. None stands for 30.
-        isolate: Names of libraries that register the application's objects with themselves, such as ``"django"``.
-            They are loaded into each generation with the application. Their files are not watched, and their
-            extension modules stay shared.
-        scope: What a reload loads anew: ``"all"`` user modules, as None does; or ``"affected"``, those that have
-            changed and those that import them, directly or not. The others are shared by both generations.
-        browser_refresh: False keeps HTML pages as they are. Otherwise those that a browser of this machine opens
-            refresh themselves, and ``/__ponyreload__/`` answers it.
-        trusted_clients: Addresses and networks of clients for which the same is done, such as ``"172.17.0.1"``; also
+        extra_files: Paths and globs of files that also trigger a reload when their contents change.
+        poll_seconds: Poll for changes at this interval instead of waiting for file system events. None polls only
+            where events do not arrive, every second. Polling is five times less frequent while nobody uses the
+            application, and the first request then waits for a scan.
+        drain_seconds: A request that holds a superseded generation for longer is named in the log, once. None: 30.
+        isolate: Names of libraries that keep objects of the application, such as ``"django"``. They are loaded into
+            each generation with the application. Their files are not watched, and their extension modules stay shared.
+        scope: Which modules to reload: ``"all"`` user modules, the default; or ``"affected"``, the changed ones and
+            those that import them, directly or not. The others are shared by both generations.
+        browser_refresh: False leaves HTML pages as they are. Otherwise pages opened in a browser on this machine
+            refresh themselves, and ``/__ponyreload__/`` answers that browser.
+        trusted_clients: Addresses and networks of other clients that get the same, such as ``"172.17.0.1"``; also
             that of a proxy on this machine, which vouches for its clients. ``"unix"`` stands for unix sockets.
         trusted_hosts: Names of this machine in a request's Host besides ``localhost``, such as ``"shop.test"``.
 
     Returns:
-        The process's reloader; None where nothing is to be done: under mod_wsgi, Google App Engine, in an
-        interactive interpreter, and with ``PONYRELOAD=off`` in the environment.
+        The process's reloader; None where autoreload is off: under mod_wsgi, Google App Engine, in an interactive
+        interpreter, and with ``PONYRELOAD=off`` in the environment.
 
     Raises:
-        TypeError, ValueError: An option is none of what is accepted.
+        TypeError, ValueError: An option is not valid.
 
-    Calling it again adds options, and does no harm. Safe to call from any thread.
+    Calling it again adds options. Safe to call from any thread.
     """
-    options = Options.checked(
-        include=include,
-        extra_files=extra_files,
-        poll_seconds=poll_seconds,
-        drain_seconds=drain_seconds,
-        isolate=isolate,
-        scope=scope,
-        browser_refresh=browser_refresh,
-        trusted_clients=trusted_clients,
-        trusted_hosts=trusted_hosts,
-    )
-    return turn_on(sys._getframe(1).f_globals, options)
+    return turn_on(sys._getframe(1).f_globals, _checked(locals()))
 
 
 class AutoreloadMiddleware:
     """A WSGI application that passes each request to the newest generation of another one.
 
     Args:
-        app: A WSGI callable that the calling module made; or an import string such as ``"shop.wsgi:app"``,
-            whose module then counts as included.
-        include, extra_files, poll_seconds, drain_seconds, isolate, scope, browser_refresh, trusted_clients,
-            trusted_hosts: As for `use_autoreload`, which need not be called as well.
+        app: A WSGI callable made by the calling module; or an import string such as ``"shop.wsgi:app"``, whose module
+            then counts as included.
+
+    The other arguments are those of `use_autoreload`, which need not be called as well.
 
     Raises:
-        TypeError, ValueError: An argument is none of what is accepted.
+        TypeError, ValueError: An argument is not valid.
         ImportError, AttributeError: The import string leads nowhere.
 
-    A request stays on its generation until its response body is closed. Where nothing is to be done, the
-    application is called straight through.
+    A request stays on its generation until its response body is closed. Where autoreload is off, the application is
+    called straight through.
     """
 
     def __init__(
@@ -117,22 +103,15 @@ class AutoreloadMiddleware:
         trusted_clients: Iterable[str] = (),
         trusted_hosts: Iterable[str] = (),
     ) -> None:
-        options = Options.checked(
-            include=include,
-            extra_files=extra_files,
-            poll_seconds=poll_seconds,
-            drain_seconds=drain_seconds,
-            isolate=isolate,
-            scope=scope,
-            browser_refresh=browser_refresh,
-            trusted_clients=trusted_clients,
-            trusted_hosts=trusted_hosts,
-        )
+        options = _checked(locals())
+        from ponyreload.reporting import shown
+        from ponyreload.wsgi.places import place_of, resolve
+
         if isinstance(app, str):
             name, _, path = app.partition(":")
             if not all(part.isidentifier() for part in f"{name}.{path}".split(".")):
                 raise ValueError(f"an import string looks like 'shop.wsgi:app', not {app!r}")
-            options = options.joined(Options(include=(name,)))
+            options = options.joined(_checked({"include": (name,)}))
         elif not callable(app):
             raise TypeError(f"AutoreloadMiddleware takes a WSGI callable or an import string, not {app!r}")
         caller = sys._getframe(1)
@@ -147,7 +126,8 @@ class AutoreloadMiddleware:
             key = ("middleware", filler.middlewares_made)
             filler.middlewares_made += 1
             where = f"{shown(caller.f_code.co_filename)}:{caller.f_lineno}"
-            # A module that is not reloaded makes none for later generations; these have it at the same place.
+            # A module that is not reloaded makes no middleware for later generations: they have the application at
+            # the same place.
             place = app if isinstance(app, str) else place_of(app, filler)
             self._call = reloader.slot(key, f"the AutoreloadMiddleware of {where}", application, filler, place=place)
 
@@ -161,9 +141,22 @@ def generation() -> int:
     return 0 if current is None else current.number
 
 
+def _checked(given: Mapping[str, object]) -> Options:
+    """Return the options among the arguments of a public function."""
+    from ponyreload.options.options import Options
+
+    return Options.checked(given)
+
+
 def turn_on(caller: dict[str, Any], options: Options) -> Reloader | None:
-    """Make the one reloader, or give it more options; None where nothing is to be done."""
+    """Make the one reloader, or give it more options; None where autoreload is off."""
+    from ponyreload.adapters.platforms import detect
+    from ponyreload.interpreter.environment import environment_of_process
+    from ponyreload.interpreter.forklocks import follow_forks
+    from ponyreload.reporting import logger, say
+
     global _reloader, _is_off
+    follow_forks()
     with _lock:
         if _is_off is None:
             platform = detect(sys.modules, environment_of_process())
@@ -175,7 +168,7 @@ def turn_on(caller: dict[str, Any], options: Options) -> Reloader | None:
         if _is_off:
             return None
         if _reloader is None:
-            from ponyreload.reloading.reloader import Reloader  # here: where nothing is to be done, nothing is imported
+            from ponyreload.reloading.reloader import Reloader  # here: where autoreload is off, none of it is imported
 
             _reloader = Reloader(_make_tools)
             _reloader.install()
@@ -190,6 +183,6 @@ def turn_on(caller: dict[str, Any], options: Options) -> Reloader | None:
 
 
 def _make_tools(application: Application) -> Devtools:
-    from ponyreload.devtools.devtools import Devtools  # here: the start need not wait for all of that
+    from ponyreload.devtools.devtools import Devtools  # here: the start of the server does not wait for it
 
     return Devtools(application)

@@ -15,40 +15,43 @@ from ponyreload.cli.problems import UseError
 # -- errors of use -----------------------------------------------------------------------------------------------
 
 USUAL = "(app, application, wsgi_app, wsgi, create_app, make_app …)"
+TARGETS = "module, module:attribute, module:factory(), file.py or file.py:attribute"
+NO_TARGET = "No target given: pass one, such as shop.wsgi:app or app.py, or set target in [tool.ponyreload]"
 
 
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        ((), "say what to do: run, explain or check; ponyreload --help tells more"),
+        ((), "No command given: expected run, explain or check (see ponyreload --help)"),
         (("serve",), "No such command 'serve'."),
-        (("run",), "say what to serve, such as shop.wsgi:app or app.py; or set target in [tool.ponyreload]"),
-        (("run", "nowhere"), "there is no module nowhere in the current folder, nor is one installed"),
-        (("run", "nowhere:app"), "there is no module nowhere in the current folder, nor is one installed"),
-        (("run", "app.nowhere:app"), "there is no module app.nowhere in the current folder, nor is one installed"),
-        (("run", "nowhere.py"), "there is no file nowhere.py"),
-        (("run", "."), "'.' is no target: it takes module, module:attribute, module:factory(), file.py or file.py:attribute"),
-        (("run", "./"), ". is a folder, and no package: name a file in it"),
-        (("run", "my-app.py"), "my-app.py cannot be imported: 'my-app' is no name of a module"),
-        (("run", "app:app(1)"), "'app:app(1)' is no target: it takes module, module:attribute, module:factory(), file.py or file.py:attribute"),
-        (("run", "app:ap"), "app has no ap; it has app"),
-        (("run", "app:zzz"), "app has no zzz; it may be app:app or app:other"),
-        (("run", "app:NUMBER"), "app:NUMBER is no WSGI application: int objects cannot be called"),
-        (("run", "app:three"), "app:three is no WSGI application: that takes environ and start_response"),
-        (("run", "app:three()"), "app:three() cannot be called without arguments: wrap it in a function that takes none"),
-        (("run", "app:nothing_made()"), "app:nothing_made() returned no WSGI application, but NoneType"),
-        (("run", "empty"), f"empty has no application by a usual name {USUAL}; nothing in it takes environ and start_response"),
-        (("run", "unusual.py"), f"unusual has no application by a usual name {USUAL}; it may be unusual:site or unusual:desk"),
-        (("run", "-m", "app", "app"), "there are two targets, app and -m app: name one"),
-        (("run", "app", "--bind", "here"), "'here' is no address: it takes host:port, :port (0 is any free one), [::1]:port, or unix:path"),
-        (("run", "app", "--server", "flup-ajp", "--bind", "unix:a"), "flup's AJP server cannot listen at unix:a: it takes a host name or an IPv4 address"),
+        (("run",), NO_TARGET),
+        (("run", "nowhere"), "No module named 'nowhere' in the current folder or among the installed packages"),
+        (("run", "nowhere:app"), "No module named 'nowhere' in the current folder or among the installed packages"),
+        (("run", "app.nowhere:app"), "No module named 'app.nowhere' in the current folder or among the installed packages"),
+        (("run", "nowhere.py"), "No such file: nowhere.py"),
+        (("run", "."), f"Invalid target '.': expected {TARGETS}"),
+        (("run", "./"), "Folder . is not a package: name a file in it"),
+        (("run", "my-app.py"), "Cannot import my-app.py: 'my-app' is not a valid module name"),
+        (("run", "app:app(1)"), f"Invalid target 'app:app(1)': expected {TARGETS}"),
+        (("run", "app:ap"), "app has no attribute 'ap'; did you mean app:app?"),
+        (("run", "app:zzz"), "app has no attribute 'zzz'; did you mean app:app or app:other?"),
+        (("run", "app:NUMBER"), "app:NUMBER is not a WSGI application: 'int' object is not callable"),
+        (("run", "app:three"), "app:three is not a WSGI application: it does not take (environ, start_response)"),
+        (("run", "app:three()"), "Cannot call app:three() without arguments: wrap it in a function that takes none"),
+        (("run", "app:nothing_made()"), "app:nothing_made() returned NoneType, not a WSGI application"),
+        (("run", "empty"), f"empty has no application under a usual name {USUAL}; nothing in it takes (environ, start_response)"),
+        (("run", "unusual.py"), f"unusual has no application under a usual name {USUAL}; did you mean unusual:site or unusual:desk?"),
+        (("run", "-m", "app", "app"), "Two targets given, app and -m app: expected one"),
+        (("run", "app", "--bind", "here"), "Invalid address 'here': expected host:port, :port or unix:path"),
+        (("run", "app", "--bind", "unix:"), "Invalid address 'unix:': unix: takes the path of a socket"),
+        (("run", "app", "--server", "flup-ajp", "--bind", "unix:a"), "flup's AJP server cannot listen on unix:a: expected a host name or an IPv4 address"),
         (("run", "app", "--open", "--bind", "unix:a"), "--open needs an address that a browser can open, not cheroot at unix:a"),
         (("run", "app", "--open", "--server", "flup-fcgi"), "--open needs an address that a browser can open, not flup-fcgi at 127.0.0.1:9000"),
         (("run", "app", "--include", "no name"), "include= takes importable names such as 'shop' or 'lib.prices', not 'no name'"),
         (("run", "app", "--isolate", "json"), "isolate= cannot take 'json': it is the standard library's, which all generations share; a module of your own is marked instead"),
         (("run", "app", "--poll", "0"), "poll_seconds= takes 0.01 to 3600 seconds, not 0.0"),
-        (("explain", "app"), "say what to serve, such as shop.wsgi:app or app.py; or set target in [tool.ponyreload]"),
-        (("check", "nowhere"), "there is no module nowhere in the current folder, nor is one installed"),
+        (("explain", "app"), NO_TARGET),
+        (("check", "nowhere"), "No module named 'nowhere' in the current folder or among the installed packages"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )  # fmt: skip
@@ -181,31 +184,31 @@ def test_a_pyproject_toml_without_the_table_says_nothing(project):
         assert server.get() == "tea"
 
 
-KEYS = "target, server, bind, include, isolate, extra-files, poll, scope, browser-refresh, trusted-clients, trusted-hosts, open"
+KEYS = "target, server, bind, include, extra-files, poll, isolate, scope, browser-refresh, trusted-clients, trusted-hosts, open"
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("[tool.ponyreload]\nservr = 'cheroot'", f"tool.ponyreload has no key 'servr'; it takes {KEYS}"),
-        ("[tool]\nponyreload = 1", "tool.ponyreload is to be a table, not a number"),
-        (toml(target=1), "tool.ponyreload.target: takes text, not a number"),
-        (toml(server=True), "tool.ponyreload.server: takes text, not a boolean"),
-        (toml(server="gunicorn"), "tool.ponyreload.server: takes cheroot, cherrypy, flup-fcgi, flup-scgi, flup-ajp, not 'gunicorn'"),
-        (toml(bind="here"), "tool.ponyreload.bind: 'here' is no address: it takes host:port, :port (0 is any free one), [::1]:port, or unix:path"),
-        (toml(include="shop"), "tool.ponyreload.include: takes a list of texts, not text"),
-        (toml(include=[1]), "tool.ponyreload.include: takes a list of texts, not a list"),
+        ("[tool.ponyreload]\nservr = 'cheroot'", f"unknown key 'servr' in tool.ponyreload: expected {KEYS}"),
+        ("[tool]\nponyreload = 1", "tool.ponyreload must be a table, not a number"),
+        (toml(target=1), "tool.ponyreload.target: must be a string, not a number"),
+        (toml(server=True), "tool.ponyreload.server: must be a string, not a boolean"),
+        (toml(server="gunicorn"), "tool.ponyreload.server: must be one of cheroot, cherrypy, flup-fcgi, flup-scgi, flup-ajp, not 'gunicorn'"),
+        (toml(bind="here"), "tool.ponyreload.bind: Invalid address 'here': expected host:port, :port or unix:path"),
+        (toml(include="shop"), "tool.ponyreload.include: must be a list of strings, not a string"),
+        (toml(include=[1]), "tool.ponyreload.include: must be a list of strings, not a list"),
         (toml(include=["no name"]), "tool.ponyreload.include: include= takes importable names such as 'shop' or 'lib.prices', not 'no name'"),
         (toml(isolate=["json"]), "tool.ponyreload.isolate: isolate= cannot take 'json': it is the standard library's, which all generations share; a module of your own is marked instead"),
-        (toml(extra_files="a.txt"), "tool.ponyreload.extra-files: takes a list of texts, not text"),
-        (toml(poll="often"), "tool.ponyreload.poll: takes true, false or seconds, not text"),
+        (toml(extra_files="a.txt"), "tool.ponyreload.extra-files: must be a list of strings, not a string"),
+        (toml(poll="often"), "tool.ponyreload.poll: must be true, false or a number of seconds, not a string"),
         (toml(poll=0), "tool.ponyreload.poll: poll_seconds= takes 0.01 to 3600 seconds, not 0"),
         (toml(scope="some"), "tool.ponyreload.scope: scope= takes 'all' or 'affected', not 'some'"),
-        (toml(browser_refresh=1), "tool.ponyreload.browser-refresh: takes true or false, not a number"),
-        (toml(trusted_clients="10.0.0.1"), "tool.ponyreload.trusted-clients: takes a list of texts, not text"),
+        (toml(browser_refresh=1), "tool.ponyreload.browser-refresh: must be true or false, not a number"),
+        (toml(trusted_clients="10.0.0.1"), "tool.ponyreload.trusted-clients: must be a list of strings, not a string"),
         (toml(trusted_clients=["here"]), "tool.ponyreload.trusted-clients: trusted_clients="),
         (toml(trusted_hosts=["a b"]), "tool.ponyreload.trusted-hosts: trusted_hosts="),
-        (toml(open="yes"), "tool.ponyreload.open: takes true or false, not text"),
+        (toml(open="yes"), "tool.ponyreload.open: must be true or false, not a string"),
     ],
     ids=lambda value: value.partition("\n")[2].strip(),
 )  # fmt: skip
@@ -219,7 +222,7 @@ def test_what_the_file_has_wrong_is_one_line_with_the_file_and_the_key(project, 
 
 def test_a_file_that_is_no_toml_is_said_in_one_line(project):
     site = project({**SITE, "pyproject.toml": "[tool.ponyreload"})
-    assert complaint(site, "run", "app").startswith("pyproject.toml is no TOML: ")
+    assert complaint(site, "run", "app").startswith("pyproject.toml: invalid TOML: ")
 
 
 # -- explain -----------------------------------------------------------------------------------------------------

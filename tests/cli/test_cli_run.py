@@ -272,7 +272,7 @@ def test_a_page_of_another_site_that_is_made_to_lead_here_gets_no_source(project
     with serve(project({**SITE, "shop.py": "NAME = SECRET"}), "app") as server:
         answer = server.ask("/", Host=host)
         assert (answer.status, "SECRET" in answer.text) == (503, False)
-        assert "The terminal of ponyreload says why" in answer.text
+        assert "See the terminal of ponyreload for the reason" in answer.text
         assert "SECRET" in server.ask("/", Host="localhost:1").text
 
 
@@ -297,8 +297,8 @@ def test_a_later_generation_without_an_application_is_not_served(project):
     site = project(SITE)
     with serve(site, "app") as server:
         site.edit("app.py", APP.replace("def app", "def other"))
-        server.wait_for_log("generation 2 not served: TargetError: app has no application by a usual name")
-        assert "it may be app:other" in server.log
+        server.wait_for_log("generation 2 not served: TargetError: app has no application under a usual name")
+        assert "did you mean app:other?" in server.log
         assert server.get() == "tea"
 
 
@@ -404,12 +404,12 @@ def test_an_address_that_is_taken_is_said_before_the_application_is_loaded(proje
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         line = complaint(site, "run", "app", "--bind", f":{port}", status=1)
-    assert line == f"cannot listen at 127.0.0.1:{port}: Address already in use; --bind :0 takes a free port"
+    assert line == f"Cannot listen on 127.0.0.1:{port}: Address already in use (--bind :0 picks a free port)"
     assert (
         complaint(site, "run", "app", "--bind", "unix:shop.py", status=1)
-        == "cannot listen at unix:shop.py: there is a file that is no socket"
+        == "Cannot listen on unix:shop.py: the file exists and is not a socket"
     )
-    assert "there is no folder nowhere" in complaint(site, "run", "app", "--bind", "unix:nowhere/a.sock", status=1)
+    assert "folder nowhere does not exist" in complaint(site, "run", "app", "--bind", "unix:nowhere/a.sock", status=1)
 
 
 def test_open_opens_the_address_in_the_browser(project):

@@ -26,7 +26,7 @@ def start(site, *arguments: str, **more) -> OnTerminal:
 def test_the_address_is_shown_and_each_reload_is_one_line_with_what_changed_and_the_time(project):
     site = project(SITE)
     with start(site) as terminal:
-        terminal.wait_for(r"➜ http://127\.0\.0\.1:\d+/  Ctrl-C ends it$")
+        terminal.wait_for(r"➜ http://127\.0\.0\.1:\d+/  Press Ctrl-C to stop$")
         terminal.wait_for(TIME + r" ✓ generation 1 serves  \d+ ms$")
         site.edit("shop.py", "NAME = 'milk'")
         terminal.wait_for(TIME + r" ✓ generation 2 serves  shop\.py  \d+ ms$")
@@ -53,7 +53,7 @@ def test_a_traceback_has_the_source_around_the_place_and_no_frames_but_the_users
         assert "       6 | NAME = price()" in shown
         assert not [line for line in shown if "decoder.py" in line]
         site.edit("shop.py", "NAME = 'tea'\n")
-        terminal.wait_for(TIME + " ✓ generation 1 serves: the files are again what it was loaded from$")
+        terminal.wait_for(TIME + " ✓ change undone; generation 1 is current again$")
 
 
 def test_an_error_at_the_start_is_shown_and_says_that_nothing_is_served(project):

@@ -1,5 +1,9 @@
-"""The command line: serves an application, explains a module, and checks a project."""
+"""The command line: `ponyreload run` serves an application; `explain` and `check` report on its reloading.
+
+In: arguments, and the table `[tool.ponyreload]` of pyproject.toml. Out: a running server, lines on the terminal, and
+the exit status. Nothing below this package imports it.
+"""
 
 from __future__ import annotations
 
-__all__ = ()
+__all__ = ["commands"]

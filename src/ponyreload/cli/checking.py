@@ -1,11 +1,11 @@
-"""Checking: loads an application, reloads it once, and reports what does not go well."""
+"""Checking: loads an application, reloads it once, and reports problems."""
 
 from __future__ import annotations
 
 import gc
 import logging
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import click
@@ -31,12 +31,13 @@ from ponyreload.watching.watcher import events_arrive
 
 __all__ = ["check_project"]
 
+# Seconds. How long to wait for generation 1 to retire.
 RETIRE_SECONDS = 5.0
 MOST_NAMES = 3
 
 
 class Findings(logging.Handler):
-    """What does not go well; among it, each warning that ponyreload has to say meanwhile, once."""
+    """The problems found, among them each warning that ponyreload logs meanwhile, once."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -47,13 +48,13 @@ class Findings(logging.Handler):
             self.add(record.getMessage())
 
     def add(self, text: str) -> None:
-        """Add one, unless it is there."""
+        """Add a finding, unless it is there already."""
         if text not in self.texts:
             self.texts.append(text)
 
 
 def check_project(target: Target, options: Options) -> int:
-    """Print what is found, and return the exit status: 1 if there is something to do."""
+    """Print the findings, and return the exit status: 1 if there are any."""
     findings = Findings()
     logger.addHandler(findings)
     logger.propagate = False
@@ -74,10 +75,14 @@ def check_project(target: Target, options: Options) -> int:
         loaded.reloader.stop()
     for text in findings.texts:
         click.echo("\n! " + text.replace("\n", "\n  "))
-    count = len(findings.texts)
-    click.echo(f"\n{count} finding{'' if count == 1 else 's'}" if count else "\nnothing to do")
-    end_by_force(LONGEST_SECONDS, int(bool(count)))  # what the application has started may go on
-    return int(bool(count))
+    status = int(bool(findings.texts))
+    click.echo(f"\n{_counted(findings.texts, 'finding')}" if status else "\nnothing to do")
+    end_by_force(LONGEST_SECONDS, status)  # threads of the application may run on
+    return status
+
+
+def _counted(things: Sequence[object], noun: str) -> str:
+    return f"{len(things)} {noun}{'' if len(things) == 1 else 's'}"
 
 
 def _row(title: str, text: str) -> None:
@@ -85,13 +90,10 @@ def _row(title: str, text: str) -> None:
 
 
 def _check_modules(reloader: Reloader, findings: Findings) -> None:
-    """Count the modules; find system modules that go on with objects of a generation's."""
+    """Count the modules; find system modules that keep objects of the first generation."""
     generation = reloader.serving
     names = sorted(generation.modules)
-    count = len(names)
-    _row(
-        "modules", f"{count} user module{'' if count == 1 else 's'}: {', '.join(names[:8])}{' …' if count > 8 else ''}"
-    )
+    _row("modules", f"{_counted(names, 'user module')}: {', '.join(names[:8])}{' …' if len(names) > 8 else ''}")
     for name, namespace in _system_modules():
         file = file_of(namespace)
         if file is not None and is_project_file(file):
@@ -99,10 +101,8 @@ def _check_modules(reloader: Reloader, findings: Findings) -> None:
         held = [f"{name}.{key}" for key in _held(namespace, generation)]
         if held:
             more = f" and {len(held) - MOST_NAMES} more" if len(held) > MOST_NAMES else ""
-            what = f"{', '.join(held[:MOST_NAMES])}{more} came from a user module"
-            findings.add(
-                f"{what}: {name} is a system module, and keeps the first generation's; import it where it is used"
-            )
+            what = f"{', '.join(held[:MOST_NAMES])}{more} came from a user module: {name} is a system module"
+            findings.add(f"{what}, and keeps the first generation's; import it where it is used")
 
 
 def _system_modules() -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -121,20 +121,19 @@ def _held(namespace: Mapping[str, Any], generation: Generation) -> Iterator[str]
 
 
 def _check_folders(reloader: Reloader, findings: Findings) -> None:
-    """Find the folders in which an edit makes no event."""
+    """Find the folders in which file events do not arrive."""
     application = reloader.application
     folders = sorted(Folders(application.files, Strangers(application.sources)).to_watch(reloader.serving))
     deaf = [folder for folder in folders if not events_arrive(folder)]
     for folder in deaf:
-        findings.add(
-            f"no file events arrive in {shown(folder)}, which another machine may write to: --poll looks there"
-        )
-    number = f"{len(folders)} folder{'' if len(folders) == 1 else 's'}"
+        where = f"{shown(folder)}, which another machine may write to"
+        findings.add(f"no file events arrive in {where}: --poll looks there")
+    number = _counted(folders, "folder")
     _row("events", f"none in {len(deaf)} of {number}" if deaf else f"arrive in {number}")
 
 
 def _check_reload(reloader: Reloader, findings: Findings) -> None:
-    """Reload once, and see what keeps the first generation in memory."""
+    """Reload once, and find what keeps the first generation in memory."""
     try:
         reloader.reload()
     except LoadError as error:

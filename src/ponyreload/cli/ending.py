@@ -1,4 +1,4 @@
-"""Ending: Ctrl-C and its like end the server, promptly."""
+"""Ending: signals such as Ctrl-C stop the server, promptly."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ from types import FrameType
 __all__ = ["Ending", "end_by_force"]
 
 SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]
-# Python waits for threads, also for one that is busy with a request. It does not get longer than this.
+# Seconds. At its end, Python waits for threads, also for one that is busy with a request, but no longer than this.
 LONGEST_SECONDS = 5.0
+# Seconds. How long to wait for the server to stop.
 STOP_SECONDS = 2.0
 
 
 class Ending:
-    """Ends a server when a signal comes. A context manager, around what serves, on the main thread.
+    """Stops a server when a signal arrives. A context manager around the serving call, on the main thread.
 
-    Not by an exception there, as Python does it: that may come between any two steps of the server's, and leave
+    It does not raise an exception there, as Python does: that may come between any two steps of the server, and leave
     a lock held or a worker waited for.
 
     Args:
-        stop: Has the server stop serving; called in a thread of its own.
+        stop: Makes the server stop serving; called in a thread of its own.
     """
 
     def __init__(self, stop: Callable[[], object]) -> None:
@@ -34,12 +35,12 @@ class Ending:
 
     @property
     def status(self) -> int:
-        """The exit status, as a shell has it: 130 after Ctrl-C."""
+        """The exit status, as in shells: 130 after Ctrl-C."""
         return 128 + self._signal if self._signal else 0
 
     def __enter__(self) -> Ending:
         for number in SIGNALS:
-            # What the application has set is its own affair, and so is what the shell has it ignore.
+            # Handlers of the application stay, and so do signals that the shell has it ignore.
             if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
                 signal.signal(number, self.begin)
         return self
@@ -49,7 +50,7 @@ class Ending:
             self._thread.join(STOP_SECONDS)
 
     def begin(self, number: int, frame: FrameType | None = None) -> None:  # noqa: ARG002 - a signal handler's
-        """End it; at once, if that was asked for before."""
+        """Stop the server. The second signal ends the process at once."""
         if self._signal:
             _end_now(128 + number)
         self._signal = number
@@ -59,7 +60,7 @@ class Ending:
 
 
 def end_by_force(seconds: float, status: int) -> None:
-    """End the process in so many seconds, if it is still there."""
+    """End the process after *seconds*, if it still runs."""
 
     def end() -> None:
         time.sleep(seconds)
@@ -69,5 +70,5 @@ def end_by_force(seconds: float, status: int) -> None:
 
 
 def _end_now(status: int) -> None:
-    # Nothing is flushed: a thread that is stuck may hold the lock of the stream.
+    # Without flushing: a thread that is stuck may hold the lock of the stream.
     os._exit(status)

@@ -1,4 +1,4 @@
-"""The error page: what is answered while no generation has loaded yet. Another one may be put in its place."""
+"""The error page: the answer to each request while no generation has loaded yet."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["error_page", "error_text"]
 
 NO_ERROR = "The application has not been loaded yet."
-HIDDEN = "The application does not load. The terminal of ponyreload says why."
+HIDDEN = "The application failed to load. See the terminal of ponyreload for the reason."
 
 PAGE = """<!doctype html>
 <html lang="en">
@@ -39,11 +39,11 @@ pre {{ background: #8882; border-left: 4px solid #c33; overflow-x: auto; padding
 
 
 def error_page(newest: Callable[[], LoadError | None], may_see: Callable[[WSGIEnvironment], bool]) -> WSGIApplication:
-    """Return an application that answers every request with the newest error, as HTML to those who take that.
+    """Return an application that answers every request with the newest error, as HTML to clients that accept it.
 
     Args:
-        newest: Returns why nothing is served.
-        may_see: Tells of a request whether its client may see the error, which has source text in it.
+        newest: Returns the error of the last load; None if there was none.
+        may_see: Tells whether the client of a request may see the error, which contains source text.
     """
 
     def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -72,5 +72,5 @@ def error_page(newest: Callable[[], LoadError | None], may_see: Callable[[WSGIEn
 
 
 def error_text(title: str, details: str, outcome: str) -> str:
-    """Return the error as the log has it."""
+    """Return the error as in the log."""
     return "".join(f"{part}\n" for part in (details, title, outcome) if part)

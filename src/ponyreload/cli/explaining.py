@@ -1,4 +1,4 @@
-"""Explaining: what a file or a module is to ponyreload, and what an edit of it does."""
+"""Explaining: whether a file or module is reloaded and why, and what an edit of it does."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ MOST_NAMED = 10
 
 
 def explain(path_or_module: str, target: Target, options: Options) -> int:
-    """Print it, and return the exit status: 1 if the application could not be loaded, so that this is not all."""
+    """Print the explanation, and return the exit status: 1 if it is incomplete, as the application failed to load."""
     logger.setLevel(logging.WARNING)
-    # So that a load takes note of who imports whom.
+    # In this scope, a load records who imports whom.
     loaded = load_first(target, replace(options, scope="affected"))
     status = 1 if loaded.error else 0
     if loaded.reloader is None:
-        _print("autoreload does nothing here, so an edit takes a restart")
+        click.echo("autoreload does nothing here, so an edit takes a restart")
     else:
         _explain(path_or_module, target, loaded, options.scope)
         loaded.reloader.stop()
-    end_by_force(LONGEST_SECONDS, status)  # what the application has started may go on
+    end_by_force(LONGEST_SECONDS, status)  # threads of the application may run on
     return status
 
 
@@ -52,43 +52,43 @@ def _explain(path_or_module: str, target: Target, loaded: Loaded, scope: str | N
     files = files_of_modules(generation)
     name, file = _resolved(path_or_module, files)
     place = f" ({shown(file)})" if file and name else ""
-    _print(f"{name or shown(file)}{place}")
+    click.echo(f"{name or shown(file)}{place}")
     if file in find_extra_files(reloader.application.options.extra_files):
-        _print("  extra file: the option extra_files names it")
-        _print("  an edit of it: all user modules are loaded again")
+        click.echo("  extra file: the option extra_files names it")
+        click.echo("  an edit of it: all user modules are loaded again")
         if not name:
             return
     if not name:
-        _print("  no module: no module that the application imports has this file")
-        _print(f"  an edit of it: nothing happens; {_remedy(file)}")
+        click.echo("  no module: no module that the application imports has this file")
+        click.echo(f"  an edit of it: nothing happens; {_remedy(file)}")
         return
     module = generation.modules.get(name)
     is_user = module is not None
     if module is None:
         standing = sys.modules.get(name)
         if standing is None or (name in generation.running and loaded.error):
-            _print(f"  not imported: {target.text} has not imported it so far")
-            _print("  an edit of it: nothing happens, unless a load has looked for it in vain")
+            click.echo(f"  not imported: {target.text} has not imported it so far")
+            click.echo("  an edit of it: nothing happens, unless a load has looked for it in vain")
             return
         module = standing
     namespace = namespace_of(name, module)
     if is_user:
-        _print(f"  user module: {_why_user(name, namespace, target, reloader)}")
+        click.echo(f"  user module: {_why_user(name, namespace, target, reloader)}")
     else:
-        _print(f"  system module: {why_system(name, namespace)}")
+        click.echo(f"  system module: {why_system(name, namespace)}")
     _print_importers(name, target, files)
     if is_user and not is_library(name, file):
         _print_effects(name, loaded, scope)
         return
-    _print(f"  an edit of it: {_effect(name, file)}")
+    click.echo(f"  an edit of it: {_effect(name, file)}")
     if not is_user and own_word(namespace) is None and is_project_file(file):
-        _print(f'  to have it reloaded: mark it with "from ponyreload import *", or --include {name}')
+        click.echo(f'  to have it reloaded: mark it with "from ponyreload import *", or --include {name}')
 
 
 def _resolved(text: str, files: dict[str, str]) -> tuple[str, str]:
     """Return the module's name and its absolute file; each may be empty.
 
-    What is a module and a file too, such as a package in the current folder, is taken for the module.
+    A text that is both a module and a file, such as a package in the current folder, is taken as the module.
     """
     if text in files or text in sys.modules:
         return text, files.get(text, "")
@@ -117,11 +117,11 @@ def _print_importers(name: str, target: Target, files: dict[str, str]) -> None:
         by.append(f"{len(found) - MOST_IMPORTERS} more")
     if name == target.module:
         by.insert(0, f"ponyreload, as the target {target.text}")
-    _print(f"  imported by: {', '.join(by) or 'no import statement that is seen'}")
+    click.echo(f"  imported by: {', '.join(by) or 'no import statement that is seen'}")
 
 
 def _print_effects(name: str, loaded: Loaded, scope: str | None) -> None:
-    """Say what an edit of a user module does, in each scope."""
+    """Print what an edit of a user module does, in each scope."""
     assert loaded.reloader is not None
     generation = loaded.reloader.serving
     record = loaded.reloader.application.journal.records()[-1]
@@ -134,15 +134,15 @@ def _print_effects(name: str, loaded: Loaded, scope: str | None) -> None:
         some = f"{len(affected)} of {count} are loaded again: {', '.join(affected[:MOST_NAMED])}{more}"
     took = f"{record.seconds * 1000:.0f} ms, {record.modules.get(name, 0.0) * 1000:.0f} ms of it in this module"
     this, other, others = (some, "all", every) if scope == "affected" else (every, "affected", some)
-    _print(f"  an edit of it: {this}; the first load took {took}")
-    _print(f"  with --scope {other}: {others}")
+    click.echo(f"  an edit of it: {this}; the first load took {took}")
+    click.echo(f"  with --scope {other}: {others}")
 
 
 def _affected(name: str, reloader: Reloader) -> list[str] | None:
-    """Return the modules that an edit of *name* has loaded again with that scope; None if that cannot be known."""
+    """Return the modules that an edit of *name* reloads with scope="affected"; None if that cannot be known."""
     if reloader.error is None:
         try:
-            reloader.reload()  # only of a load of its own, one knows who has imported whom
+            reloader.reload()  # imports of modules that Python itself loaded are not recorded
         except LoadError:
             return None
     found = find_affected(reloader.serving, [MAIN, *reloader.application.entries.names, name])
@@ -150,7 +150,7 @@ def _affected(name: str, reloader: Reloader) -> list[str] | None:
 
 
 def _effect(name: str, file: str) -> str:
-    """Say what an edit of a module does that is no user module of the application's."""
+    """Say what an edit does to a module that is not a user module of the application."""
     if is_library(name, file):
         return "nothing happens, as libraries are not watched; the next load takes it up"
     if is_project_file(file):
@@ -162,7 +162,3 @@ def _remedy(file: str) -> str:
     if file.endswith((".py", ".pyw")):
         return "import it, and it is watched"
     return f"--extra-file {shown(file)} has it reload the application"
-
-
-def _print(line: str) -> None:
-    click.echo(line)

@@ -1,4 +1,4 @@
-"""The first load: on the main thread, into generation 1. It may fail; then the error is served until one succeeds."""
+"""The first load: on the main thread, into generation 1. If it fails, the error is served until a load succeeds."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ponyreload.cli.targets import Target
 from ponyreload.errors import LoadError
 from ponyreload.generations.context import entered
 from ponyreload.generations.failures import load_error
-from ponyreload.loading.journal import Failure, Listener, LoadRecord, own_seconds
+from ponyreload.loading.journal import Failure, LoadRecord, own_seconds
 from ponyreload.options.options import Options
 from ponyreload.reporting import say
 
@@ -27,11 +27,11 @@ __all__ = ["Loaded", "load_first"]
 
 
 class Loaded(NamedTuple):
-    """What there is to serve.
+    """The application that is served.
 
     Attributes:
-        app: For a server: it passes each request to the generation that serves.
-        reloader: None where autoreload does nothing.
+        app: WSGI application for the server: it passes each request to the generation that serves.
+        reloader: None where autoreload is off.
         error: Why the first load failed, if it did.
     """
 
@@ -44,8 +44,8 @@ def load_first(target: Target, options: Options, terminal: Terminal | None = Non
     """Turn autoreload on, and load *target* into generation 1.
 
     Raises:
-        TargetError: There is no application, though the user's code has run.
-        BaseException: What the user's code raises, where autoreload does nothing.
+        TargetError: The user's code has run, but has no application.
+        BaseException: What the user's code raises, where autoreload is off.
     """
     target.make_importable()
     reloader = turn_on({"__name__": target.module}, options)
@@ -55,23 +55,21 @@ def load_first(target: Target, options: Options, terminal: Terminal | None = Non
     started = time.monotonic()
     if terminal is not None:
         reloader.application.journal.listen(terminal)
-        # A module may start a server of its own, and never come back: then it is loaded.
+        # A module may start a server of its own, and never return: then the load is over.
         terminal.first_load_began(generation, lambda: reloader.updater.is_started)
     error: LoadError | None = None
     app = error_page(lambda: reloader.error, lambda environ: reloader.application.tools.get().may_see(environ))
     try:
         with entered(generation):
             app = target.find()
-    except TargetError:
-        _stop_telling(terminal)
-        raise
-    except (Exception, SystemExit) as reason:
+    except BaseException as reason:
+        if isinstance(reason, TargetError) or not isinstance(reason, Exception | SystemExit):
+            if terminal is not None:
+                terminal.error_is_over(0)
+            raise
         generation.is_broken = True
         error = load_error(generation, 0, reason, lambda file: reloader.application.is_user_file(generation, file))
         reloader.application.note(error)
-    except BaseException:
-        _stop_telling(terminal)
-        raise
     slot = reloader.slot(("command line", 0), f"the target {target.text}", app, generation, make=target.find)
     now = time.monotonic()
     seconds = now - started
@@ -83,8 +81,3 @@ def load_first(target: Target, options: Options, terminal: Terminal | None = Non
     else:
         say(f"{error.details}\n{error}\n{error.outcome}", logging.ERROR, of_load=True)
     return Loaded(slot, reloader, error)
-
-
-def _stop_telling(terminal: Listener | None) -> None:
-    if terminal is not None:
-        terminal.error_is_over(0)

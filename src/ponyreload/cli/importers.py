@@ -1,4 +1,4 @@
-"""Importers: which modules import a module, by their import statements."""
+"""Importers: which modules import a module, according to their import statements."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def files_of_modules(generation: Generation | None) -> dict[str, str]:
 
 
 def importers_of(target: str, files: Mapping[str, str]) -> list[Importer]:
-    """Return who imports module *target*, or a module below it, anywhere in its code."""
+    """Return the modules that import *target*, or a module below it, anywhere in their code."""
     found = []
     for name, file in files.items():
         top = name.partition(".")[0]

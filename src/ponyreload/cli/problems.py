@@ -1,4 +1,4 @@
-"""CommandErrors: what the command line says in one line before it ends."""
+"""Errors of the command line: one line on stderr, and an exit status."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ class CommandError(PonyreloadError):
 
 
 class UseError(CommandError):
-    """What the user asked for cannot be meant, or needs something that is not installed."""
+    """The arguments or settings are not valid, or need a library that is not installed."""
 
     status = 2
 
 
 class TargetError(UseError):
-    """The target leads to no WSGI application. In a later load, it fails that."""
+    """The target leads to no WSGI application. In a later load, it makes that load fail."""
 
 
 class ServeError(CommandError):

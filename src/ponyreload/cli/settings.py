@@ -1,7 +1,8 @@
-"""Settings: what `[tool.ponyreload]` of the project's pyproject.toml says, checked with the file and the key."""
+"""Settings: the table `[tool.ponyreload]` of the project's pyproject.toml. Errors name the file and the key."""
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -11,7 +12,8 @@ from typing import Any, NamedTuple
 from ponyreload.cli.addresses import Address
 from ponyreload.cli.problems import UseError
 from ponyreload.cli.serving import SERVERS
-from ponyreload.options.options import Options
+from ponyreload.options.kinds import PATHS, YES_OR_NO
+from ponyreload.options.options import OPTIONS
 from ponyreload.reporting import shown
 from ponyreload.watching.polling import POLL_SECONDS
 
@@ -19,10 +21,10 @@ __all__ = ["Settings", "find_settings"]
 
 
 class Settings(NamedTuple):
-    """What the file says.
+    """The settings of a project.
 
     Attributes:
-        folder: The project's: that of the file, or the current one if no file says anything.
+        folder: The project's folder: that of the file, or the current one if no file has the table.
         values: By the parameters of the commands:  {"server": "cheroot", "include": ["lib"]}
     """
 
@@ -31,10 +33,10 @@ class Settings(NamedTuple):
 
 
 def find_settings(start: str) -> Settings:
-    """Read the nearest pyproject.toml from the folder *start* upwards; one without the table says nothing.
+    """Read the nearest pyproject.toml from the folder *start* upwards. It need not have the table.
 
     Raises:
-        UseError: It is no TOML, or the table has what is not accepted.
+        UseError: The file is not valid TOML, or a key or value of the table is not valid.
     """
     for folder in (Path(start), *Path(start).parents):
         file = folder / "pyproject.toml"
@@ -49,9 +51,9 @@ def _table(file: Path) -> Any:
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise UseError(f"{shown(str(file))} cannot be read: {error}") from None
+        raise UseError(f"Cannot read {shown(str(file))}: {error}") from None
     if "ponyreload" not in text:
-        return None  # whatever else it says is no matter of ours
+        return None  # not for us, so it need not be valid
     try:
         if sys.version_info >= (3, 11):
             import tomllib
@@ -64,7 +66,7 @@ def _table(file: Path) -> Any:
     try:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise UseError(f"{shown(str(file))} is no TOML: {error}") from None
+        raise UseError(f"{shown(str(file))}: invalid TOML: {error}") from None
     tool = tables.get("tool", {})
     return tool.get("ponyreload") if isinstance(tool, Mapping) else None
 
@@ -73,11 +75,11 @@ def _checked(table: Any, file: Path) -> dict[str, Any]:
     """Return the table by the parameters' names."""
     where = shown(str(file))
     if not isinstance(table, Mapping):
-        raise UseError(f"{where}: tool.ponyreload is to be a table, not {_named(table)}")
+        raise UseError(f"{where}: tool.ponyreload must be a table, not {_named(table)}")
     values: dict[str, Any] = {}
     for key, value in table.items():
         if key not in KEYS:
-            raise UseError(f"{where}: tool.ponyreload has no key {key!r}; it takes {', '.join(KEYS)}")
+            raise UseError(f"{where}: unknown key {key!r} in tool.ponyreload: expected {', '.join(KEYS)}")
         name, check = KEYS[key]
         try:
             values[name] = check(value, file.parent)
@@ -87,103 +89,52 @@ def _checked(table: Any, file: Path) -> dict[str, Any]:
 
 
 def _named(value: object) -> str:
-    kind = {bool: "a boolean", str: "text", list: "a list", dict: "a table", int: "a number", float: "a number"}
+    kind = {bool: "a boolean", str: "a string", list: "a list", dict: "a table", int: "a number", float: "a number"}
     return kind.get(type(value), type(value).__name__)
 
 
-def _text(value: object, folder: Path) -> str:  # noqa: ARG001 - all take the same
-    if not isinstance(value, str):
-        raise TypeError(f"takes text, not {_named(value)}")
+# What a value must be, in the words of `Kind.in_file` -> whether it is.
+ACCEPTS: dict[str, Callable[[Any], bool]] = {
+    "a string": lambda value: isinstance(value, str),
+    "a list of strings": lambda value: isinstance(value, list) and all(isinstance(each, str) for each in value),
+    "true or false": lambda value: isinstance(value, bool),
+    "true, false or a number of seconds": lambda value: isinstance(value, bool | int | float),
+}
+
+
+def _read(expected: str, value: object, folder: Path) -> Any:  # noqa: ARG001 - all readers take the same
+    if not ACCEPTS[expected](value):
+        raise TypeError(f"must be {expected}, not {_named(value)}")
     return value
 
 
-def _flag(value: object, folder: Path) -> bool:  # noqa: ARG001 - as above
-    if not isinstance(value, bool):
-        raise TypeError(f"takes true or false, not {_named(value)}")
+def _server(value: object, folder: Path) -> Any:
+    if _read("a string", value, folder) not in SERVERS:
+        raise ValueError(f"must be one of {', '.join(SERVERS)}, not {value!r}")
     return value
-
-
-def _seconds(value: object, folder: Path) -> float | None:  # noqa: ARG001 - as above
-    if isinstance(value, bool):
-        return POLL_SECONDS if value else None
-    if not isinstance(value, int | float):
-        raise TypeError(f"takes true, false or seconds, not {_named(value)}")
-    _options(poll_seconds=value)
-    return float(value)
-
-
-def _server(value: object, folder: Path) -> str:
-    if _text(value, folder) not in SERVERS:
-        raise ValueError(f"takes {', '.join(SERVERS)}, not {value!r}")
-    return str(value)
-
-
-def _scope(value: object, folder: Path) -> str:
-    _options(scope=_text(value, folder))
-    return str(value)
 
 
 def _bind(value: object, folder: Path) -> str:
-    text = _text(value, folder)
-    if text.startswith("unix:"):
-        return f"unix:{folder / text.removeprefix('unix:')}" if Address.parsed(text) else text
+    text: str = _read("a string", value, folder)
     Address.parsed(text)
-    return text
+    return f"unix:{folder / text.removeprefix('unix:')}" if text.startswith("unix:") else text
 
 
-def _texts(value: object) -> list[str]:
-    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-        raise TypeError(f"takes a list of texts, not {_named(value)}")
-    return value
+def _option(name: str, given: object, folder: Path) -> Any:
+    """Check the value of an option as `use_autoreload` does. Paths are relative to the file."""
+    kind = OPTIONS[name].kind
+    value: Any = _read(kind.in_file, given, folder)
+    if isinstance(value, bool) and kind is not YES_OR_NO:
+        return POLL_SECONDS if value else None
+    kind.check(name, value)
+    return [os.path.join(folder, each) for each in value] if kind is PATHS else value
 
 
-def _include(value: object, folder: Path) -> list[str]:  # noqa: ARG001 - as above
-    _options(include=_texts(value))
-    return _texts(value)
-
-
-def _isolate(value: object, folder: Path) -> list[str]:  # noqa: ARG001 - as above
-    _options(isolate=_texts(value))
-    return _texts(value)
-
-
-def _clients(value: object, folder: Path) -> list[str]:  # noqa: ARG001 - as above
-    _options(trusted_clients=_texts(value))
-    return _texts(value)
-
-
-def _hosts(value: object, folder: Path) -> list[str]:  # noqa: ARG001 - as above
-    _options(trusted_hosts=_texts(value))
-    return _texts(value)
-
-
-def _files(value: object, folder: Path) -> list[str]:
-    _options(extra_files=_texts(value))
-    return [os.path.join(folder, each) for each in _texts(value)]
-
-
-def _options(**given: Any) -> None:
-    """Check as `use_autoreload` does.
-
-    Raises:
-        TypeError, ValueError: With what is accepted.
-    """
-    plain: dict[str, Any] = {"include": (), "extra_files": (), "isolate": (), "poll_seconds": None, "scope": None}
-    Options.checked(**{**plain, "drain_seconds": None, **given})
-
-
-# key -> parameter of the commands, and what checks the value.
+# key -> parameter of the commands, and what checks the value
 KEYS: dict[str, tuple[str, Callable[[object, Path], Any]]] = {
-    "target": ("target", _text),
+    "target": ("target", functools.partial(_read, "a string")),
     "server": ("server", _server),
     "bind": ("bind", _bind),
-    "include": ("include", _include),
-    "isolate": ("isolate", _isolate),
-    "extra-files": ("extra_files", _files),
-    "poll": ("poll", _seconds),
-    "scope": ("scope", _scope),
-    "browser-refresh": ("browser_refresh", _flag),
-    "trusted-clients": ("trusted_clients", _clients),
-    "trusted-hosts": ("trusted_hosts", _hosts),
-    "open": ("open_browser", _flag),
+    **{option.key: (name, functools.partial(_option, name)) for name, option in OPTIONS.items() if option.key},
+    "open": ("open_browser", functools.partial(_read, "true or false")),
 }

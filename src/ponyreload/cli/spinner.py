@@ -1,4 +1,4 @@
-"""The spinner: on the last line of the terminal, while a load takes long and nobody else writes there."""
+"""The spinner: on the last line of the terminal, while a load takes long and nothing else is written there."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from typing import Any, TextIO
 
 __all__ = ["Spinner"]
 
-# A load that is over sooner needs none.
+# Seconds. A load that is over sooner gets no spinner.
 DELAY_SECONDS = 0.5
+# Seconds between two frames.
 STEP_SECONDS = 0.1
 FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 PLAIN_FRAMES = "|/-\\"
@@ -20,12 +21,12 @@ ERASE = "\r\x1b[K"
 
 
 class Spinner:
-    """Draws a line that says what is being done.
+    """Draws a line that says what is being loaded.
 
-    Who writes to stdout or stderr by Python meanwhile, also through a handler that has had the stream for long, has
-    the line taken away first. What is written past Python begins at the line's beginning, as the cursor is left there.
+    A write to stdout or stderr through Python erases the line first, also one by a logging handler that has held the
+    stream for long. Output that bypasses Python starts at the beginning of the line, where the cursor is left.
 
-    Threads: ``_lock`` is held by who writes.
+    Threads: ``_lock`` is held while writing.
     """
 
     def __init__(self, stream: TextIO, is_dim: bool) -> None:
@@ -35,13 +36,13 @@ class Spinner:
         self._frames = FRAMES if encoding.startswith("utf") else PLAIN_FRAMES
         self._lock = threading.RLock()
         self._is_drawn = False
-        # Whether the last line is empty: the application may have written the beginning of one.
+        # Whether the last line is empty: the application may have written half a line.
         self._is_free = True
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
 
     def start(self, words: Callable[[], str]) -> None:
-        """Begin to spin in a while, unless `stop` comes first; with *words* as they are then."""
+        """Begin to spin after a delay, unless `stop` comes first. *words* returns the current text; empty: stop."""
         self.stop()
         self._ended = ended = threading.Event()
         self._is_free = True
@@ -49,7 +50,7 @@ class Spinner:
         self._thread.start()
 
     def stop(self) -> None:
-        """End it, and take the line away."""
+        """Stop spinning, and erase the line."""
         self._ended.set()
         thread, self._thread = self._thread, None
         if thread is not None and thread is not threading.current_thread():
@@ -62,7 +63,7 @@ class Spinner:
         plain = {key: stream.write for key, stream in streams.items()}
         write = plain[id(self._stream)]
         for key, stream in streams.items():
-            # An attribute of the object itself: it stays the one that others hold, whatever they hold it for.
+            # An attribute of the stream itself: others may hold that object.
             with suppress(AttributeError):
                 stream.write = self._sharing(write, plain[key])  # type: ignore[method-assign]
         try:
@@ -96,7 +97,7 @@ class Spinner:
                 self._stream.flush()
 
     def _sharing(self, erase_by: Callable[[str], Any], plain: Callable[[str], Any]) -> Callable[[str], Any]:
-        """Return a stream's ``write`` that takes the spinner away first."""
+        """Return a stream's ``write`` that erases the spinner first."""
 
         def write(text: str) -> Any:
             with self._lock:

@@ -1,4 +1,4 @@
-"""Targets: what the user asks to have served, and how each generation's application is found there."""
+"""Targets: what the user wants served, and how to find the application of each generation there."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 __all__ = ["APPLICATIONS", "FACTORIES", "Target"]
 
-# The usual names, in the order in which they are looked for.
+# The usual names, in the order in which they are tried.
 APPLICATIONS = ("app", "application", "wsgi_app", "wsgi")
 FACTORIES = ("create_app", "make_app", "create_application", "make_application", "get_app", "build_app")
-# Where a package has it that has none itself.
+# Submodules that are searched for the application of a package that has none itself.
 MODULES = ("wsgi", "app", "application", "main", "web", "server")
 
 FORM = re.compile(r"(?P<where>.+?)(?::(?P<path>[^\W\d]\w*(?:\.[^\W\d]\w*)*)(?P<call>\(\))?)?")
@@ -37,11 +37,11 @@ class Target(NamedTuple):
     Sample row: ``Target("shop.wsgi:app", "shop.wsgi", "app", False, "/site")``.
 
     Attributes:
-        text: As the user wrote it.
-        module: The name of its module.
-        path: The attribute, dotted perhaps; empty to look for the usual names.
-        is_factory: Whether that is to be called, without arguments, for the application.
-        folder: Where the module is imported from; absolute.
+        text: The target as the user wrote it.
+        module: Name of its module.
+        path: The attribute, perhaps dotted; empty to try the usual names.
+        is_factory: Whether the attribute is called, without arguments, to get the application.
+        folder: Absolute path of the folder that the module is imported from.
     """
 
     text: str
@@ -52,29 +52,29 @@ class Target(NamedTuple):
 
     @classmethod
     def parsed(cls, text: str, base: str) -> Target:
-        """Make a target of what the user wrote.
+        """Make a target from the user's text.
 
         Args:
             text: A module or a file, and perhaps an attribute.
             base: The folder that both are relative to.
 
         Raises:
-            TargetError: It is none, or there is no such file.
+            TargetError: The text is not a valid target, or there is no such file.
         """
         found = FORM.fullmatch(text)
         if found is None:
-            raise TargetError(f"{text!r} is no target: it takes {ACCEPTED}")
+            raise TargetError(f"Invalid target {text!r}: expected {ACCEPTED}")
         where, path, is_factory = found["where"], found["path"] or "", bool(found["call"])
         if where.endswith((".py", ".pyw")) or "/" in where or os.sep in where:
             folder, module = _of_file(where, base)
         else:
             folder, module = base, where
             if not all(part.isidentifier() for part in module.split(".")):
-                raise TargetError(f"{text!r} is no target: it takes {ACCEPTED}")
+                raise TargetError(f"Invalid target {text!r}: expected {ACCEPTED}")
         return cls(text, module, path, is_factory, folder)
 
     def make_importable(self) -> None:
-        """Have the import system look in the target's folder, before all others."""
+        """Put the target's folder first on the import path."""
         if self.folder not in map(os.path.abspath, sys.path):
             sys.path.insert(0, self.folder)
 
@@ -91,7 +91,7 @@ class Target(NamedTuple):
             if error.name is None or not f"{self.module}.".startswith(f"{error.name}."):
                 raise
             where = "the current folder" if self.folder == os.getcwd() else shown(self.folder)
-            raise TargetError(f"there is no module {error.name} in {where}, nor is one installed") from None
+            raise TargetError(f"No module named {error.name!r} in {where} or among the installed packages") from None
         if self.path:
             return self._named(module)
         found = _usual(module)
@@ -103,7 +103,7 @@ class Target(NamedTuple):
                         break
         if found is None:
             names = ", ".join((*APPLICATIONS, *FACTORIES[:2]))
-            raise TargetError(f"{self.module} has no application by a usual name ({names} …); {_offer(module)}")
+            raise TargetError(f"{self.module} has no application under a usual name ({names} …); {_offer(module)}")
         return found
 
     def _named(self, module: ModuleType) -> WSGIApplication:
@@ -113,15 +113,15 @@ class Target(NamedTuple):
                 value = getattr(value, part)
             except AttributeError:
                 close = difflib.get_close_matches(part, dir(value), 1) if value is module else []
-                offer = f"it has {close[0]}" if close else _offer(module)
-                raise TargetError(f"{self.module} has no {self.path}; {offer}") from None
+                offer = f"did you mean {self.module}:{close[0]}?" if close else _offer(module)
+                raise TargetError(f"{self.module} has no attribute {self.path!r}; {offer}") from None
         name = f"{self.module}:{self.path}"
         if not callable(value):
-            raise TargetError(f"{name} is no WSGI application: {type(value).__name__} objects cannot be called")
+            raise TargetError(f"{name} is not a WSGI application: {type(value).__name__!r} object is not callable")
         if self.is_factory or (not _takes(value, 2) and _takes(value, 0)):
             return _made(name, value)
         if not _takes(value, 2):
-            raise TargetError(f"{name} is no WSGI application: that takes environ and start_response")
+            raise TargetError(f"{name} is not a WSGI application: it does not take (environ, start_response)")
         return value  # type: ignore[no-any-return]
 
 
@@ -130,10 +130,10 @@ def _of_file(where: str, base: str) -> tuple[str, str]:
     file = os.path.join(base, os.path.expanduser(where))
     file = os.path.abspath(file)
     if not os.path.exists(file):
-        raise TargetError(f"there is no file {shown(file)}")
+        raise TargetError(f"No such file: {shown(file)}")
     if os.path.isdir(file):
         if not os.path.isfile(os.path.join(file, "__init__.py")):
-            raise TargetError(f"{shown(file)} is a folder, and no package: name a file in it")
+            raise TargetError(f"Folder {shown(file)} is not a package: name a file in it")
     elif os.path.basename(file) == "__init__.py":
         file = os.path.dirname(file)
     folder, name = os.path.split(os.path.splitext(file)[0] if os.path.isfile(file) else file)
@@ -141,7 +141,7 @@ def _of_file(where: str, base: str) -> tuple[str, str]:
         folder, package = os.path.split(folder)
         name = f"{package}.{name}"
     if not all(part.isidentifier() for part in name.split(".")):
-        raise TargetError(f"{shown(file)} cannot be imported: {name!r} is no name of a module")
+        raise TargetError(f"Cannot import {shown(file)}: {name!r} is not a valid module name")
     return folder, name
 
 
@@ -153,12 +153,12 @@ def _imported(name: str) -> Any:
 
 
 def _usual(module: Any) -> WSGIApplication | None:
-    """Return what the module has under one of the usual names, or None."""
+    """Return the module's application under a usual name, or None."""
     # Not by `getattr`: the `__getattr__` of a lazy module would fire.
     namespace = vars(module)
     for name in APPLICATIONS:
         value = namespace.get(name)
-        # A class of that name is most likely the one that the application is made of.
+        # A class of that name is most likely the class of the application.
         if callable(value) and not isinstance(value, type) and _takes(value, 2):
             return value  # type: ignore[no-any-return]
     for name in FACTORIES:
@@ -170,37 +170,37 @@ def _usual(module: Any) -> WSGIApplication | None:
 
 def _made(name: str, factory: Any) -> WSGIApplication:
     if not _takes(factory, 0):
-        raise TargetError(f"{name}() cannot be called without arguments: wrap it in a function that takes none")
+        raise TargetError(f"Cannot call {name}() without arguments: wrap it in a function that takes none")
     app = factory()
     if not callable(app):
-        raise TargetError(f"{name}() returned no WSGI application, but {type(app).__name__}")
+        raise TargetError(f"{name}() returned {type(app).__name__}, not a WSGI application")
     return app  # type: ignore[no-any-return]
 
 
 def _takes(value: Any, count: int) -> bool:
-    """Tell whether a callable takes so many positional arguments; True if that cannot be told."""
+    """Tell whether a callable takes *count* positional arguments. If that cannot be found out, 2 is assumed."""
     try:
         inspect.signature(value).bind(*[None] * count)
     except TypeError:
         return False
     except ValueError:
-        return count == 2  # written in C: taken for what was asked for
+        return count == 2  # written in C
     return True
 
 
 def _offer(module: Any) -> str:
-    """Say what in the module might have been meant."""
+    """Return a hint: what in the module may be meant."""
     names = [
         name
         for name, value in vars(module).items()
         if not name.startswith("_") and callable(value) and _is_its_own(module, value) and _takes(value, 2)
     ]
     if not names:
-        return "nothing in it takes environ and start_response"
-    return f"it may be {' or '.join(f'{module.__name__}:{name}' for name in names[:5])}"
+        return "nothing in it takes (environ, start_response)"
+    return f"did you mean {' or '.join(f'{module.__name__}:{name}' for name in names[:5])}?"
 
 
 def _is_its_own(module: Any, value: Any) -> bool:
-    """Tell whether *value* was made in the module: a function or class of its own, or an object."""
+    """Tell whether *value* was made in the module: its own function or class, or an object."""
     home = getattr(value, "__module__", None)
     return home == module.__name__ or not (isinstance(value, type) or inspect.isroutine(value))

@@ -1,4 +1,4 @@
-"""The terminal: one line for each reload, in colour, and what is said besides. A pipe gets the plain log instead."""
+"""The terminal: one coloured line for each reload, and the rest of the log. A pipe gets the plain log instead."""
 
 from __future__ import annotations
 
@@ -32,21 +32,18 @@ MARKS = {
 
 
 def terminal_on(stream: Any) -> Terminal | None:
-    """Return the terminal that *stream* leads to; None if that is a file or a pipe, and is to get plain lines."""
+    """Return the terminal that *stream* writes to; None if it is a file or a pipe, which gets plain lines."""
     if stream is None or not stream.isatty():
         return None
-    # rich leaves only the colours out, and some mean by NO_COLOR that no style is wanted.
-    return Terminal(Console(file=stream, highlight=False, soft_wrap=True, color_system=_colours()))
-
-
-def _colours() -> Literal["auto"] | None:
-    return None if os.environ.get("NO_COLOR") else "auto"
+    # With NO_COLOR, rich omits the colours only; some users want no style at all.
+    colours: Literal["auto"] | None = None if os.environ.get("NO_COLOR") else "auto"
+    return Terminal(Console(file=stream, highlight=False, soft_wrap=True, color_system=colours))
 
 
 class Terminal(logging.Handler):
-    """Writes what ponyreload has to say to a terminal.
+    """Writes ponyreload's messages to a terminal.
 
-    It listens to the journal for loads, and takes the rest from the log. What the log says of loads it leaves out.
+    It listens to the journal for loads, and takes the rest from the log. Log records of loads are skipped.
     """
 
     def __init__(self, console: Console) -> None:
@@ -58,31 +55,30 @@ class Terminal(logging.Handler):
         self._spinner = Spinner(console.file, self._has_colour) if console.is_interactive else None  # type: ignore[arg-type]
 
     def take_log(self) -> None:
-        """Have ponyreload's log written here, and only here."""
+        """Write ponyreload's log here, and only here."""
         logger.addHandler(self)
         logger.propagate = False
 
     def announce(self, what: str, server: str, address: Address) -> None:
-        """Say what is served where."""
+        """Show what is served where."""
         text = Text("\n  ponyreload", "bold magenta").append(f"  {printable(what)} on {server}\n", "default not bold")
         text.append(f"  {'➜' if self._is_utf else '>'} ", "green").append(address.url or str(address), "bold cyan")
-        text.append("  Ctrl-C ends it\n", "dim")
+        text.append("  Press Ctrl-C to stop\n", "dim")
         self._console.print(text)
 
     # -- the log ---------------------------------------------------------------------------------------------
 
     def emit(self, record: logging.LogRecord) -> None:
-        # In a process that was forked, nobody listens to the journal.
+        # In a forked process, nobody listens to the journal.
         if not getattr(record, "of_load", False) or os.getpid() != self._process:
-            level = max(
-                (each for each in MARKS if isinstance(each, int) and each <= record.levelno), default=logging.INFO
-            )
+            reached = (each for each in MARKS if isinstance(each, int) and each <= record.levelno)
+            level = max(reached, default=logging.INFO)
             self._line(level, Text(printable(record.getMessage()), MARKS[level][2]))
 
     # -- the journal -----------------------------------------------------------------------------------------
 
     def first_load_began(self, generation: Generation, is_over: Callable[[], bool]) -> None:
-        """Take note that generation 1 is loaded, on the calling thread."""
+        """Note that the calling thread begins to load generation 1."""
         self._spin(generation, is_over)
 
     def load_began(self, load: Load) -> None:
@@ -105,8 +101,7 @@ class Terminal(logging.Handler):
     def error_is_over(self, number: int) -> None:
         self._stop_spinning()
         if number:
-            text = f"generation {number} serves: the files are again what it was loaded from"
-            self._line("served", Text(text))
+            self._line("served", Text(f"change undone; generation {number} is current again"))
 
     # -- writing ---------------------------------------------------------------------------------------------
 
@@ -123,7 +118,7 @@ class Terminal(logging.Handler):
         def words() -> str:
             if generation.abandoned or is_over():
                 return ""
-            # The innermost of those that are being run is the last that was begun.
+            # The innermost of the running modules is the last that began.
             names = list(generation.running)
             what = printable(names[-1]) if names else "the application"
             return f"loading generation {generation.number}: {what} ({time.monotonic() - started:.0f} s)"

@@ -1,4 +1,4 @@
-"""Tracebacks, for the terminal: each place of the user's with the source around it."""
+"""Tracebacks for the terminal: each place in user code, with the source around it."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ __all__ = ["printable", "traceback_of"]
 
 FRAME = re.compile(r'^ +File "(?P<file>.*)", line (?P<line>\d+)(?:, in (?P<function>.*))?$')
 MARKERS = re.compile(r"^\s*[\^~ ]*[\^~][\^~ ]*$")
-# So many lines before and after the one where it went wrong.
+# How many lines are shown before and after the one that failed.
 AROUND = 2
 CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
 
 
 def printable(text: str) -> str:
-    """Return *text* without what a terminal would obey: the words of an exception may come from anywhere."""
+    """Return *text* with control characters escaped: the text of an exception may come from anywhere."""
     return text.translate(CONTROLS)
 
 
 def traceback_of(details: str) -> Text:
-    """Return a traceback, which has been cut to the user's frames, with the source around each stack's last one.
+    """Return a traceback of user frames, with the source around the last frame of each stack.
 
     Args:
-        details: As the `traceback` module formats it.
+        details: The traceback as the `traceback` module formats it.
     """
     lines = printable(details).split("\n")
     result = Text()
@@ -54,11 +54,11 @@ def traceback_of(details: str) -> Text:
 
 
 def _source(file: str, at: int, code: list[str], around: int) -> Iterator[Text]:
-    """Yield the lines of a file around line *at*, which is to be the first of *code*; else the code as it stands."""
+    """Yield the lines of a file around line *at*; if that is no longer the first line of *code*, yield the code."""
     marks = [line for line in code[1:] if MARKERS.match(line)]
     source = _lines(file)
     if not code or not 0 < at <= len(source) or source[at - 1].strip() != code[0].strip():
-        for line in code:  # the file has been saved again
+        for line in code:  # the file has changed since
             yield Text(line)
         return
     first, last = max(1, at - around), min(len(source), at + around)
@@ -67,7 +67,7 @@ def _source(file: str, at: int, code: list[str], around: int) -> Iterator[Text]:
     while not source[last - 1].strip() and last > at:
         last -= 1
     snippet = "\n".join(source[first - 1 : last])
-    # The theme of the terminal's own sixteen colours, which its user can read.
+    # This theme uses the terminal's own sixteen colours, which are readable on its background.
     coloured = Syntax("", "python", theme="ansi_dark").highlight(snippet).split("\n", allow_blank=True)
     indent = len(source[at - 1]) - len(source[at - 1].lstrip())
     for number, text in enumerate(coloured[: last - first + 1], first):

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 __all__ = ["HOST", "UNIX", "Address", "Network", "check_client", "check_host", "host_name", "parsed_address"]
 
-# What stands in `trusted_clients` for a client that comes through a unix socket, and so has no address.
+T = TypeVar("T")
+
+# In `trusted_clients`: clients that connect through a unix socket, and so have no address.
 UNIX = "unix"
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -18,45 +21,43 @@ NAME = re.compile(r"\.?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 
 
 def host_name(host: str) -> str | None:
-    """Return the name in a Host header, in lower case; None for what is none."""
+    """Return the name in a Host header, in lower case; None if the header is not valid."""
     found = HOST.fullmatch(host)
     return None if found is None else (found[1] or found[2]).lower().removesuffix(".")
 
 
-def check_client(value: Any) -> None:
-    """Check an address or network for `Access`.
+def check_client(option: str, value: Any) -> Any:
+    """Return *value*, an address or network for `Access`.
 
     Raises:
-        ValueError: It is none.
+        ValueError: *value* is neither.
     """
-    if value != UNIX and (not isinstance(value, str) or parsed_network(value) is None):
-        raise ValueError(f"trusted_clients= takes addresses and networks such as '10.0.0.7' or '172.17.0.0/16', "
+    if value != UNIX and (not isinstance(value, str) or _parsed(ipaddress.ip_network, value) is None):
+        raise ValueError(f"{option}= takes addresses and networks such as '10.0.0.7' or '172.17.0.0/16', "
                          f"and {UNIX!r}, not {value!r}")  # fmt: skip
+    return value
 
 
-def check_host(value: Any) -> None:
-    """Check a name for `Access`.
+def check_host(option: str, value: Any) -> Any:
+    """Return *value*, a host name for `Access`.
 
     Raises:
-        ValueError: It is none.
+        ValueError: *value* is not a host name.
     """
     if not isinstance(value, str) or (NAME.fullmatch(value) is None and parsed_address(value) is None):
-        raise ValueError(
-            f"trusted_hosts= takes names without a port such as 'shop.test' or '.shop.test', not {value!r}"
-        )
+        raise ValueError(f"{option}= takes names without a port such as 'shop.test' or '.shop.test', not {value!r}")
+    return value
 
 
-def parsed_network(value: str) -> Network | None:
+def _parsed(parse: Callable[[str], T], value: str) -> T | None:
     try:
-        return ipaddress.ip_network(value)
+        return parse(value)
     except ValueError:
         return None
 
 
 def parsed_address(value: str) -> Address | None:
-    try:
-        address = ipaddress.ip_address(value)
-    except ValueError:
-        return None
-    # What a socket for both kinds shows of a client of the older kind:  "::ffff:127.0.0.1"
+    """Return the address that *value* is, if any."""
+    address = _parsed(ipaddress.ip_address, value)
+    # A dual-stack socket shows an IPv4 client as an IPv6 address:  "::ffff:127.0.0.1"
     return getattr(address, "ipv4_mapped", None) or address
