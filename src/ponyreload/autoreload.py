@@ -23,8 +23,9 @@ __all__ = ["AutoreloadMiddleware", "generation", "turn_on", "use_autoreload"]
 # Every user module imports this one, also where autoreload is off. So what turning it on needs is imported in the
 # functions below.
 
-# Protects the two variables below, and is held while autoreload is turned on: two threads may do that at once.
-_lock = threading.Lock()
+# Protects the two variables below, and is held while autoreload is turned on: two threads may do that at once. It is
+# held over forks, or a child could never turn autoreload on. Re-entrant: a signal handler may fork meanwhile.
+_lock = threading.RLock()
 _reloader: Reloader | None = None
 _is_off: bool | None = None  # None: not detected yet
 
@@ -152,10 +153,11 @@ def turn_on(caller: dict[str, Any], options: Options) -> Reloader | None:
     """Make the one reloader, or give it more options; None where autoreload is off."""
     from ponyreload.adapters.platforms import detect
     from ponyreload.interpreter.environment import environment_of_process
-    from ponyreload.interpreter.forklocks import follow_forks
+    from ponyreload.interpreter.forklocks import follow_forks, hold_over_forks
     from ponyreload.reporting import logger, say
 
     global _reloader, _is_off
+    hold_over_forks("turning on", _lock)
     follow_forks()
     with _lock:
         if _is_off is None:

@@ -127,14 +127,7 @@ FORK_IN_A_LOAD = """
 
 
 def test_a_fork_waits_for_the_load_that_is_busy(project):
-    then = """
-    plain = ponyreload.reloading.forking.Forking.finish_load
-    def finish_load(forking):
-        gate.open.set()
-        plain(forking)
-    ponyreload.reloading.forking.Forking.finish_load = finish_load
-    """
-    told = project(GATED).drive(FORK_IN_A_LOAD.format(seconds=10, then=then))
+    told = project(GATED).drive(FORK_IN_A_LOAD.format(seconds=10, then="os.register_at_fork(before=gate.open.set)"))
     assert (told["child"], told["parent"], told["error"]) == ("2", "2", "None")
     assert told["stderr"].count("generation 2 serves") == 1
 
@@ -223,3 +216,102 @@ def test_a_fork_waits_for_a_thread_that_adds_options(project):
         os.wait()
     """)
     assert told["lock"] == "free"
+
+
+# -- locks that another thread holds ---------------------------------------------------------------------------------
+
+# A thread comes to a place where it holds a lock, `stop_here()`, and waits there until the fork waits for it, or is done.
+# The child does the same as that thread, which it could not if it found the lock locked for ever.
+LOCKED = """
+    stopped, gate, forked = threading.Event(), threading.Event(), threading.Event()
+
+    def stop_here():
+        if not gate.is_set():
+            stopped.set()
+            gate.wait(20)
+
+    def is_waiting(thread):
+        return sys._current_frames()[thread.ident].f_globals["__name__"].startswith("ponyreload.")
+
+    def open_gate():
+        main = threading.main_thread()
+        until(lambda: forked.is_set() or is_waiting(main))
+        gate.set()
+
+    def fork(function):
+        # Return whether the child could call *function*.
+        read, write = os.pipe()
+        opened = in_thread(open_gate)
+        if os.fork() == 0:
+            try:
+                gate.set()
+                done = threading.Event()
+                threading.Thread(target=lambda: (function(), done.set()), daemon=True).start()
+                os.write(write, b"done" if done.wait(10) else b"stuck")
+            finally:
+                os._exit(0)
+        forked.set()
+        opened()
+        os.wait()
+        return os.read(read, 5).decode()
+"""
+TURNING_ON = (
+    LOCKED
+    + """
+    import logging
+    logger = logging.getLogger("ponyreload")
+    logger.setLevel("DEBUG")
+    logger.addFilter(lambda record: stop_here() or True)
+    """
+)
+
+
+def test_a_child_can_turn_autoreload_on_if_another_thread_was_doing_that(project):
+    code = """
+    parent = in_thread(ponyreload.use_autoreload)
+    stopped.wait(10)
+    child = fork(ponyreload.use_autoreload)
+    tell(child=child, parent=repr(parent()))
+    """
+    told = project({}).drive(TURNING_ON + code)
+    assert (told["child"], told["parent"]) == ("done", "<Reloader: generation 1 serves>")
+
+
+def test_a_child_can_turn_autoreload_on_if_another_thread_began_with_that_during_the_fork(project):
+    code = """
+    def begin():
+        global parent
+        parent = in_thread(ponyreload.use_autoreload)
+        stopped.wait(10)
+    os.register_at_fork(before=begin)
+    child = fork(ponyreload.use_autoreload)
+    tell(child=child, parent=repr(parent()))
+    """
+    told = project({}).drive(TURNING_ON + code)
+    assert (told["child"], told["parent"]) == ("done", "<Reloader: generation 1 serves>")
+    assert "Exception ignored" not in told["stderr"]
+
+
+def test_a_child_can_start_a_server_if_another_thread_was_starting_one(project):
+    code = """
+    import app
+    from wsgiref.simple_server import make_server
+
+    class Application:
+        @property
+        def __self__(self):  # asked for to find out whose code it is
+            stop_here()
+
+    def serve():
+        with make_server("127.0.0.1", 0, Application()) as server:
+            server.timeout = 0
+            server.handle_request()
+
+    parent = in_thread(serve)
+    stopped.wait(10)
+    child = fork(serve)
+    parent()
+    tell(child=child)
+    """
+    told = project(FILES).drive(LOCKED + code)
+    assert told["child"] == "done"
