@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from ponyreload.autoreload import AutoreloadMiddleware, generation, use_autoreload
-from ponyreload.errors import LoadError
-from ponyreload.lifecycle.hooks import on_reload, on_retire
-from ponyreload.lifecycle.keeping import keep
-from ponyreload.lifecycle.per_generation import PerGeneration
-from ponyreload.lifecycle.superseded import superseded
+from typing import TYPE_CHECKING
+
 from ponyreload.options.marking import star_mark
+
+if TYPE_CHECKING:
+    from ponyreload.autoreload import AutoreloadMiddleware, generation, use_autoreload
+    from ponyreload.errors import LoadError
+    from ponyreload.lifecycle.hooks import on_reload, on_retire
+    from ponyreload.lifecycle.keeping import keep
+    from ponyreload.lifecycle.per_generation import PerGeneration
+    from ponyreload.lifecycle.superseded import superseded
 
 # In the order of `dir`.
 __all__ = [  # noqa: RUF022
@@ -18,7 +22,18 @@ __all__ = [  # noqa: RUF022
 
 USE_AUTORELOAD: bool
 
-__getattr__ = star_mark(__name__)
+# Each name is imported when it is first used: a module that needs one of them does not wait for the others.
+__getattr__ = star_mark(
+    __name__,
+    {
+        "ponyreload.autoreload": ("AutoreloadMiddleware", "generation", "use_autoreload"),
+        "ponyreload.errors": ("LoadError",),
+        "ponyreload.lifecycle.hooks": ("on_reload", "on_retire"),
+        "ponyreload.lifecycle.keeping": ("keep",),
+        "ponyreload.lifecycle.per_generation": ("PerGeneration",),
+        "ponyreload.lifecycle.superseded": ("superseded",),
+    },
+)
 
 
 def __dir__() -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import subprocess
 import sys
 import zipfile
@@ -102,6 +103,7 @@ def test_each_module_has_a_sorted_all(name):
 
 
 def test_each_module_has_what_its_all_names(project):
+    """A package has its modules: a star import imports those that its list names."""
     names = {name: names_in_all(file) for name, file in module_files().items()}
     done = project({}).run(
         "-c",
@@ -109,6 +111,7 @@ def test_each_module_has_what_its_all_names(project):
         import importlib, json
         for name, wanted in {names!r}.items():
             module = importlib.import_module(f"ponyreload.{{name}}".removesuffix(".__init__"))
+            exec(f"from {{module.__name__}} import *", {{}})
             print(*[f"{{name}}.{{each}}" for each in wanted if not hasattr(module, each)], end="")
     """,
     )
@@ -176,6 +179,38 @@ def test_importing_it_reads_no_environment(imported):
     assert imported["read"] == []
 
 
+@pytest.mark.parametrize(("statement", "most"), [("import ponyreload", 8), ("from ponyreload import *", 14)])
+def test_importing_it_imports_few_of_its_modules(project, statement, most):
+    code = f"import sys; {statement}; print(*[name for name in sys.modules if name.partition('.')[0] == 'ponyreload'])"
+    names = project({}).run("-c", code).stdout.split()
+    assert len(names) <= most, names
+
+
+def test_importing_all_of_it_imports_no_more_than_it_takes_to_decorate_and_to_ask(project):
+    """What a user module costs where autoreload is off: none of what takes long in the standard library."""
+    slow = {"asyncio", "dataclasses", "inspect", "ipaddress", "logging", "socket", "traceback"}
+    code = "import sys; before = {*sys.modules}; from ponyreload import *; print(*sys.modules.keys() - before)"
+    names = project({}).run("-c", code).stdout.split()
+    assert slow & {*names} == set()
+    rooms = {name.split(".")[1] for name in names if name.startswith("ponyreload.")}
+    assert rooms == {"autoreload", "errors", "generations", "lifecycle", "options"}
+
+
+def test_a_type_checker_sees_the_types_of_the_public_names(project):
+    site = project({"app.py": "from ponyreload import *\nimport ponyreload.main as main\n" + REVEALED})
+    done = site.run("-m", "mypy", "--strict", "app.py", check=False, MYPYPATH=str(SOURCE))
+    found = re.findall(r'Revealed type is "(.*)"', done.stdout)
+    assert found == ["int", "ponyreload.reloading.reloader.Reloader | None", "bool", "bool"], done.stdout
+
+
+REVEALED = """
+reveal_type(generation())
+reveal_type(main.use_autoreload(scope="all"))
+reveal_type(superseded(timeout=1.0))
+reveal_type(USE_AUTORELOAD)
+"""
+
+
 def test_turning_it_on_does_not_wait_for_the_developers_tools(project):
     """They are imported when a server has started, or for the first page, whichever comes first."""
     told = project({"app.py": "from ponyreload import *\nreloader = use_autoreload()\n"}).drive("""
@@ -185,7 +220,7 @@ def test_turning_it_on_does_not_wait_for_the_developers_tools(project):
         until(lambda: "ponyreload.devtools.page" in sys.modules)
         tell(before=before)
     """)
-    assert told["before"] == ["ponyreload.devtools.access"]
+    assert told["before"] == []
 
 
 def test_importing_it_imports_no_server_and_no_watcher_and_not_its_own_engine(imported):

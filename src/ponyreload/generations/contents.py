@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
 from ponyreload.generations.context import active, bind, calling_names
-from ponyreload.generations.generation import Generation
+
+if TYPE_CHECKING:
+    from ponyreload.generations.generation import Generation
 
 __all__ = ["Contents", "early_contents"]
 

@@ -8,9 +8,10 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ponyreload.generations.generation import Generation
+if TYPE_CHECKING:
+    from ponyreload.generations.generation import Generation
 
 __all__ = [
     "MARK",

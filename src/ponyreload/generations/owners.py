@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import functools
 from types import BuiltinMethodType, FunctionType, MethodType, ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ponyreload.generations.context import MARK, generation_of
-from ponyreload.generations.generation import Generation
+
+if TYPE_CHECKING:
+    from ponyreload.generations.generation import Generation
 
 __all__ = ["is_made_by", "names_of_call", "owner_of", "owner_of_call", "owner_of_class"]
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ponyreload.generations.context import MARK, bind, entered
-from ponyreload.generations.failures import load_error
-from ponyreload.generations.generation import Generation
 from ponyreload.generations.owners import owner_of
-from ponyreload.reporting import say
+
+if TYPE_CHECKING:
+    from ponyreload.generations.generation import Generation
 
 __all__ = ["call_reload_hooks", "call_retire_hooks", "on_reload", "on_retire"]
 
@@ -115,6 +114,11 @@ def _call(functions: list[Callable[[], object]], generation: Generation, kind: s
             try:
                 function()
             except errors as error:
+                import logging  # here, as the two below: every user module imports this module
+
+                from ponyreload.generations.failures import load_error
+                from ponyreload.reporting import say
+
                 report = load_error(generation, generation.number, error)
                 name = getattr(function, "__qualname__", repr(function))
                 say(f"{kind} function {name} failed; {outcome}:\n{report.details}", logging.ERROR)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import logging
 import threading
 from collections import defaultdict
 from collections.abc import Callable
 from types import FunctionType, MethodType, ModuleType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ponyreload.generations.context import active, bind, calling_names, made_for_process, published
-from ponyreload.generations.generation import Generation
-from ponyreload.reporting import say
+
+if TYPE_CHECKING:
+    from ponyreload.generations.generation import Generation
 
 __all__ = ["begin_in_child", "is_kept", "keep", "kept_objects", "let_go", "let_go_of_all", "lock"]
 
@@ -203,6 +203,10 @@ def _close(dropped: list[tuple[_Kept, Any]]) -> None:
             try:
                 each.close()
             except Exception as error:
+                import logging  # here, as the one below: every user module imports this module
+
+                from ponyreload.reporting import say
+
                 say(f"close() of what was kept as {kept.name!r} failed: {error!r}", logging.ERROR)
 
 
