@@ -30,7 +30,7 @@ from collections.abc import Callable
 
 from ponyreload.generations.context import MARK
 from ponyreload.generations.generation import Generation
-from ponyreload.holders.search import find_holder
+from ponyreload.holders.search import holder_of_each
 
 SEARCHES = 5
 
@@ -109,7 +109,7 @@ def search(function: types.FunctionType, says: str) -> Callable[[], None]:
     generation = weakref.ref(function.__globals__[MARK])
 
     def look() -> None:
-        holder = find_holder(generation())  # type: ignore[arg-type]
+        (holder,) = holder_of_each([generation()])  # type: ignore[list-item]
         assert says in (holder.text if holder else "nothing"), holder
 
     return look

@@ -104,7 +104,7 @@ DRIVE = """
         setattr(Owned, name, lambda *args: None)
     import app, finding
     import shop_registry as registry
-    from finding import find_holders, Generation, reports
+    from finding import Generation, holder_of_each, reports
     reloader = app.reloader
 
     def next_generation():
@@ -119,18 +119,19 @@ DRIVE = """
 FINDING = """
     import gc
     from ponyreload.generations.generation import Generation
-    from ponyreload.holders.search import find_holders
+    from ponyreload.holders.search import holder_of_each
 
     def superseded(living):
         found = [each for each in gc.get_objects() if type(each) is Generation and each not in living]
         return sorted(found, key=lambda each: each.number)
 
-    def holders(reloader, **more):
+    def holders(reloader):
         gc.collect()
-        return find_holders(superseded(reloader.living), reloader.living, **more)
+        found = holder_of_each(superseded(reloader.living), reloader.living)
+        return [each for each in found if each is not None]
 
-    def reports(reloader, **more):
-        return [each.text for each in holders(reloader, **more)]
+    def reports(reloader):
+        return [each.text for each in holders(reloader)]
 """
 KEPT = "generation 2 is kept alive by "
 UNSEEN = "something the collector cannot see (C code: atexit, an extension module, or a call in progress)"

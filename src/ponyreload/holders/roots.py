@@ -117,16 +117,14 @@ def roots_of_registries() -> Iterator[Root]:
 # -- threads -------------------------------------------------------------------------------------------------
 
 
-def roots_of_threads(without_main: bool = False) -> Iterator[Root]:
-    """Yield what the running functions of all threads, or all but the main one, refer to.
+def roots_of_threads() -> Iterator[Root]:
+    """Yield what the running functions of all threads refer to.
 
     Not those of ponyreload itself: they have generations only for as long as they work on them.
     """
     threads = {thread.ident: thread for thread in threading.enumerate()}
-    main = threading.main_thread().ident if without_main else None
     for ident, stack in _stacks().items():
-        if ident != main:
-            yield from _roots_of_stack(stack, threads.get(ident))
+        yield from _roots_of_stack(stack, threads.get(ident))
 
 
 def _roots_of_stack(stack: list[FrameType], thread: threading.Thread | None) -> Iterator[Root]:

@@ -13,7 +13,7 @@ from ponyreload.holders.roots import roots_of_modules, roots_of_registries, root
 from ponyreload.holders.walk import Walk
 from ponyreload.holders.words import in_words
 
-__all__ = ["Holder", "find_holder", "find_holders", "holder_of_each"]
+__all__ = ["Holder", "holder_of_each"]
 
 # What another thread changes before it has been told is looked for again; so often in all.
 ATTEMPTS = 3
@@ -38,71 +38,43 @@ class Holder(NamedTuple):
     text: str
 
 
-def find_holder(generation: Generation, living: Iterable[Generation] = ()) -> Holder | None:
-    """Return what keeps *generation* alive, as `find_holders` does for several."""
-    found = find_holders([generation], living)
-    return found[0] if found else None
-
-
-def find_holders(
-    generations: Sequence[Generation], living: Iterable[Generation] = (), with_script: bool = False
-) -> list[Holder]:
-    """Return the nearest holder of each of these generations that something holds, in their order.
-
-    As `holder_of_each`.
-    """
-    return [found for found in holder_of_each(generations, living, with_script) if found is not None]
-
-
-def holder_of_each(
-    generations: Sequence[Generation], living: Iterable[Generation] = (), with_script: bool = False
-) -> list[Holder | None]:
+def holder_of_each(generations: Sequence[Generation], living: Iterable[Generation] = ()) -> list[Holder | None]:
     """Return the nearest holder of each of these generations, or None if nothing holds it.
 
-    Not told are variables of ponyreload's functions that are calling this; a cycle that waits for the collector; that
-    ponyreload keeps the last generation of which the load failed; and what holds generation 1 while the script that
-    it was adopted from runs, which holds it whatever else does.
+    Not reported are variables of ponyreload's functions that are calling this; a cycle that waits for the collector;
+    that ponyreload keeps the last generation of which the load failed; and what holds generation 1 while the script
+    that it was adopted from runs, because the script holds it whatever else does.
 
     Args:
         generations: Generations that have been retired.
-        living: Those that have not. What their modules hold of an older one is told as theirs.
-        with_script: Tell what holds generation 1 besides the main thread, in which its script runs.
+        living: Those that have not. What their modules hold of an older one is reported as theirs.
 
     No code of the application is called, and nothing of it is changed. Other threads go on; what they change
     meanwhile may be seen or not. Not for the request path: a million objects take about half a second, in steps of
     milliseconds. Safe to call from any thread.
     """
+    # By the keys of generations, because one whose load failed has the number of the next.
+    found: dict[int, Holder] = {}
     with _searching.setdefault(os.getpid(), threading.Lock()):
-        found = _find(generations, living, with_script)
+        others = [each for each in living if not any(each is retired for retired in generations)]
+        wanted = [each for each in generations if not script_runs(each)]
+        for _ in range(ATTEMPTS):
+            if not wanted or not _look(wanted, others, found):
+                break
+            wanted = [each for each in wanted if key_of(each) not in found]
     return [found.get(key_of(each)) for each in generations]
 
 
-def _find(generations: Sequence[Generation], living: Iterable[Generation], with_script: bool) -> dict[int, Holder]:
-    """Return the holders, by the keys of their generations: one whose load failed has the number of the next."""
-    found: dict[int, Holder] = {}
-    others = [each for each in living if not any(each is retired for retired in generations)]
-    for is_script in (False, True) if with_script else (False,):
-        wanted = [each for each in generations if script_runs(each) is is_script]
-        attempts = ATTEMPTS if wanted else 0
-        while attempts and _look(wanted, others, is_script, found):
-            wanted = [each for each in wanted if key_of(each) not in found]
-            attempts -= 1
-    return found
-
-
-def _look(
-    wanted: Sequence[Generation], living: Sequence[Generation], is_script: bool, found: dict[int, Holder]
-) -> bool:
-    """Look once; enter what was found. Tell whether to look again, because a way got lost."""
+def _look(wanted: Sequence[Generation], living: Sequence[Generation], found: dict[int, Holder]) -> bool:
+    """Search once; enter what was found. Tell whether to search again, because a way got lost."""
     walk = Walk(wanted)
     try:
-        walk.go([*roots_of_modules(living), *roots_of_registries(), *roots_of_threads(without_main=is_script)])
-        # A script that runs is also held in places that nobody can look into.
-        if walk.targets and not is_script:
+        walk.go([*roots_of_modules(living), *roots_of_registries(), *roots_of_threads()])
+        if walk.targets:
             walk.go_into_unseen()
         # Of a load that failed, ponyreload keeps what it read and why it failed until the next one.
         walk.targets = {key: each for key, each in walk.targets.items() if each.published}
-        if walk.targets and not is_script:
+        if walk.targets:
             walk.go_into_ours()
         for way in walk.ways:
             kept = way.generation
