@@ -64,7 +64,7 @@ class Servers:
             first = host.living[0]
             place = place_of(offer.app, first) if maker is None else None
             is_shared = is_tree(offer.app)
-            if not (maker or place or is_shared or owner_of(offer.app)):
+            if not (maker or place or is_shared or owner_of(offer.app, carried=True)):
                 # It is no application of user code: there is nothing to reload, or a middleware does that.
                 return offer.app
             key = (self._kind, len(self._running))

@@ -145,7 +145,9 @@ def _later_generation_of(app: Any, host: Host) -> Generation | None:
     In a thread whose function is a library's, such as ``Thread(target=app.run)``, there is no other sign.
     """
     later = [each for each in host.living if each.load is not None] if app is not None else []
-    return next((each for each in later if owner_of(app) is each or place_of(app, each) is not None), None)
+    return next(
+        (each for each in later if owner_of(app, carried=True) is each or place_of(app, each) is not None), None
+    )
 
 
 def _wait_for_script(generation: Generation, host: Host) -> None:

@@ -1,122 +1,213 @@
-"""Owners: whose code a thing is."""
+"""Owners: whose code a thing is. All rooms ask here.
+
+A thing belongs to a generation if it is code of a user module, or runs such code:
+
+    a thing                                    what tells
+    def total(): ...                           its globals, which bear the mark of their generation
+    class Order: ...                           the functions in its body, and in those of its bases
+    Order()                                    its class
+    Order().total, Order().append              the function, or else what it is bound to
+    functools.partial(total, 1)                what it calls; also of `classmethod`, `staticmethod`, `defaultdict`
+    library.retry(total)                       the wrapper, or else its `__wrapped__`
+    shop, vars(shop)                           the namespace of the module
+    a generator, a coroutine, a frame          the globals of what it runs
+    cherrypy.Tool("on_end_request", total)     not the object, which is the library's, but what it carries: `carried`
+
+A function counts for a class only if both are from one module. ``lib.Pool.debug = lambda self: ...`` in a user module
+makes neither the class nor a pool the user's, and a retirement must not take the pool along.
+
+No code of the application runs here: types are asked first, and attributes are read past what a class defines.
+"""
 
 from __future__ import annotations
 
 import functools
-from types import BuiltinMethodType, FunctionType, MethodType, ModuleType
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from types import (
+    AsyncGeneratorType,
+    BuiltinMethodType,
+    CoroutineType,
+    FrameType,
+    FunctionType,
+    GeneratorType,
+    MethodType,
+    MethodWrapperType,
+    ModuleType,
+)
 from typing import TYPE_CHECKING, Any
 
 from ponyreload.generations.context import MARK, generation_of
+from ponyreload.interpreter.attributes import (
+    class_of,
+    module_of,
+    mro_of,
+    namespace_of_class,
+    namespace_of_module,
+    own_namespace,
+    qualified_name,
+)
 
 if TYPE_CHECKING:
     from ponyreload.generations.generation import Generation
 
-__all__ = ["is_made_by", "names_of_call", "owner_of", "owner_of_call", "owner_of_class"]
+__all__ = [
+    "bound_to", "frame_of", "is_of", "is_user_code", "names_of", "namespace_of", "namespaces_of", "owner_in",
+    "owner_of", "parts_of",
+]  # fmt: skip
+
+Names = dict[str, Any]
+
+# What calls something else, and what it has that as.
+CALLERS = tuple(
+    (kind, vars(kind)[name].__get__)
+    for kind, name in (
+        (functools.partial, "func"),
+        (MethodType, "__func__"),
+        (classmethod, "__func__"),
+        (staticmethod, "__func__"),
+        (defaultdict, "default_factory"),
+    )
+)
+BOUND = tuple((kind, vars(kind)["__self__"].__get__) for kind in (MethodType, BuiltinMethodType, MethodWrapperType))
+# Where what can be suspended has its frame.
+FRAME_OF = ((GeneratorType, "gi_frame"), (CoroutineType, "cr_frame"), (AsyncGeneratorType, "ag_frame"))
+# A function that wraps one that wraps one ...; a longer chain is a ring.
+MOST_PARTS = 40
+_getter: Any = vars(property)["fget"].__get__
 
 
-def owner_of(thing: Any) -> Generation | None:
-    """Return the generation whose code *thing* is, or carries: a function, a method, an object with callbacks.
+# -- who -----------------------------------------------------------------------------------------------------
 
-    A user function, a method of a user class, an instance of one, a `functools.partial` of these, and an object of
-    a library that holds one of these as an attribute belong to a generation; all else to none.
+
+def owner_of(thing: Any, carried: bool = False) -> Generation | None:
+    """Return the generation whose code *thing* is or calls; None if that is other code.
+
+    Args:
+        carried: Count what an object has as its attributes too, such as the callback of a library's timer.
     """
-    for each in (thing, getattr(thing, "__self__", None)):
-        found = _owner_of_code(each)
-        if found is not None:
-            return found
-        for value in list(getattr(each, "__dict__", {}).values()) if not isinstance(each, ModuleType | type) else ():
-            found = _owner_of_code(value)
-            if found is not None:
-                return found
-    return None
+    return owner_in(namespaces_of(thing, carried))
 
 
-def _owner_of_code(thing: Any) -> Generation | None:
-    while isinstance(thing, functools.partial):
-        thing = thing.func
-    if isinstance(thing, MethodType):
-        thing = thing.__func__
-    candidates = [thing]
-    for kind in type(thing).__mro__ if not isinstance(thing, type) else thing.__mro__:
-        # Nothing is asked of the values themselves: attributes of some libraries' objects import half the world.
-        candidates += [
-            value.__func__ if isinstance(value, classmethod | staticmethod) else value for value in vars(kind).values()
-        ]
-    for candidate in candidates:
-        namespace = getattr(candidate, "__globals__", None) if isinstance(candidate, FunctionType) else None
-        if namespace is not None and MARK in namespace:
-            return generation_of(namespace)
-    return None
+def owner_in(namespaces: Iterable[Names]) -> Generation | None:
+    """Return the generation of the first of these globals that are a user module's."""
+    return next((generation_of(names) for names in namespaces if MARK in names), None)
 
 
-# A function that wraps one that wraps one …; a longer chain is a ring.
-MOST_WRAPPED = 20
+def names_of(thing: Any) -> Names | None:
+    """Return the globals of the user code that *thing* is or calls; None if that is other code."""
+    return next((names for names in namespaces_of(thing) if MARK in names), None)
 
 
-def owner_of_call(thing: Any) -> Generation | None:
-    """Return the generation whose code runs when *thing* is called, or None."""
-    return _owner_in(names_of_call(thing))
+def is_of(thing: Any, generation: Generation) -> bool:
+    """Tell whether *thing* itself, and not only what it calls, is of *generation*; also a class without functions."""
+    own = namespace_of(thing)
+    if own is not None:
+        return MARK in own and generation_of(own) is generation
+    return any(_is_class_of(each, generation) for each in mro_of(class_of(thing)))
 
 
-def owner_of_class(kind: type) -> Generation | None:
-    """Return the generation whose code the methods of a class are, or those that it inherits; or None."""
-    return _owner_in(_names_of_class(kind))
+def is_user_code(thing: Any, generation: Generation) -> bool:
+    """Tell whether *thing* itself is code of any generation, as far as *generation*, the newest, can tell.
 
-
-def names_of_call(thing: Any) -> dict[str, Any] | None:
-    """Return the globals of the user code that runs when *thing* is called, or None if that is other code.
-
-    Those of a user function or method, also in a `functools.partial` or wrapped by a library's decorator, and of a user
-    class or an instance of one.
+    That is code with a mark, and what is from a module that bears the name of one of its own: also a class without
+    functions, which generation it may be of.
     """
-    for _ in range(MOST_WRAPPED):
-        kind = type(thing)
-        if issubclass(kind, functools.partial):
-            thing = thing.func
-        elif issubclass(kind, MethodType):
-            return _names_of_function(thing.__func__) or _names_of_class(_class_of(thing.__self__))
-        elif issubclass(kind, FunctionType):
-            names = _names_of_function(thing)
-            if names is not None or "__wrapped__" not in vars(thing):
-                return names
-            thing = vars(thing)["__wrapped__"]
-        elif issubclass(kind, BuiltinMethodType):
-            return _names_of_class(_class_of(thing.__self__))
-        else:
-            return _names_of_class(_class_of(thing))
+    names = generation.modules.keys() | generation.running.keys()
+    own = namespace_of(thing)
+    if own is not None:
+        return MARK in own or own.get("__name__") in names
+    kinds = (thing,) if issubclass(type(thing), type) else mro_of(type(thing))
+    return any(module_of(each) in names or MARK in (_names_of_class(each) or ()) for each in kinds)
+
+
+# -- the code ------------------------------------------------------------------------------------------------
+
+
+def namespaces_of(thing: Any, carried: bool = False) -> Iterator[Names]:
+    """Yield the globals of the code that *thing* is or calls, what it is first."""
+    for part in parts_of(thing):
+        yield from _own_namespaces(part)
+    if carried:
+        for part in parts_of(thing):
+            own = None if issubclass(type(part), ModuleType | type) else own_namespace(part)
+            for value in list((own or {}).values()):
+                yield from namespaces_of(value)
+
+
+def parts_of(thing: Any) -> Iterator[Any]:
+    """Yield *thing*, and what is called when it is called."""
+    todo = [thing]
+    for _ in range(MOST_PARTS):
+        if not todo:
+            return
+        part = todo.pop()
+        yield part
+        kind = type(part)
+        found = [get(part) for caller, get in CALLERS if issubclass(kind, caller)]
+        if not issubclass(kind, ModuleType | type):
+            found += [wrapped] if (wrapped := (own_namespace(part) or {}).get("__wrapped__")) is not None else []
+            found += [bound_to(part)]
+        todo += [each for each in reversed(found) if each is not None]
+
+
+def bound_to(method: Any) -> Any:
+    """Return the object of a bound method; None for all else."""
+    return next((get(method) for kind, get in BOUND if issubclass(type(method), kind)), None)
+
+
+def _own_namespaces(thing: Any) -> Iterator[Names]:
+    own = namespace_of(thing)
+    if own is not None:
+        yield own
+    else:
+        for kind in mro_of(class_of(thing)):
+            names = _names_of_class(kind)
+            if names is not None:
+                yield names
+
+
+def namespace_of(thing: Any) -> Names | None:
+    """Return the namespace that *thing* is, or that its code runs in; None for a class and for other objects."""
+    kind = type(thing)
+    own: Any = None
+    if issubclass(kind, ModuleType):
+        own = namespace_of_module(thing)
+    elif kind is dict:
+        own = thing if MARK in thing else None
+    elif kind is FunctionType:
+        own = thing.__globals__
+    else:
+        frame = thing if kind is FrameType else frame_of(thing)
+        own = None if frame is None else frame.f_globals
+    return own if type(own) is dict else None
+
+
+def frame_of(thing: Any) -> FrameType | None:
+    """Return the frame of a generator or coroutine that has not ended; None for all else."""
+    return next((getattr(thing, name) for kind, name in FRAME_OF if type(thing) is kind), None)
+
+
+# -- classes -------------------------------------------------------------------------------------------------
+
+
+def _names_of_class(kind: type) -> Names | None:
+    """Return the globals of the functions that stand in the body of a class; None if there are none."""
+    module = module_of(kind)
+    for value in list(namespace_of_class(kind).values()):
+        function = _getter(value) if issubclass(type(value), property) else value
+        function = next((get(function) for each, get in CALLERS if issubclass(type(function), each)), function)
+        if type(function) is FunctionType and function.__globals__.get("__name__") == module:
+            return function.__globals__
     return None
 
 
-def is_made_by(kind: Any, generation: Generation) -> bool:
-    """Tell whether a class, or what else has a name, is of a module of *generation*; also one without methods."""
-    if isinstance(kind, type) and owner_of_class(kind) is generation:
-        return True
-    found: Any = generation.modules.get(getattr(kind, "__module__", None) or "")
-    for name in str(getattr(kind, "__qualname__", "")).split("."):
-        found = getattr(found, "__dict__", {}).get(name)
-    return found is not None and found is kind
-
-
-def _names_of_class(kind: type) -> dict[str, Any] | None:
-    for each in kind.__mro__:
-        for value in list(vars(each).values()):
-            function = getattr(value, "__func__", None) if isinstance(value, classmethod | staticmethod) else value
-            # One that user code has put into a library's class does not make that class its own.
-            if type(function) is FunctionType and function.__globals__.get("__name__") == each.__module__:
-                names = _names_of_function(function)
-                if names is not None:
-                    return names
-    return None
-
-
-def _names_of_function(function: Any) -> dict[str, Any] | None:
-    names = getattr(function, "__globals__", None)
-    return names if type(names) is dict and MARK in names else None
-
-
-def _owner_in(names: dict[str, Any] | None) -> Generation | None:
-    return None if names is None else names[MARK]
-
-
-def _class_of(thing: Any) -> type:
-    return thing if isinstance(thing, type) else type(thing)
+def _is_class_of(kind: type, generation: Generation) -> bool:
+    names = _names_of_class(kind)
+    if names is not None and MARK in names:
+        return generation_of(names) is generation
+    # The name of its module is the same in each generation; the class that has its name there is another one.
+    found: Any = generation.modules.get(module_of(kind))
+    for name in str(qualified_name(kind)).split("."):
+        found = (own_namespace(found) or {}).get(name)
+    return found is kind

@@ -1,12 +1,7 @@
-"""Objects as a report names them: what they are and what they have, found without any code of the application.
-
-Ways past what a class may define for itself: no attribute of an object or of its class is asked for as usual, and
-types are compared by identity, for even a class may have an `__eq__`, by its metaclass.
-"""
+"""Objects as a report names them: what they are and what they have, found without any code of the application."""
 
 from __future__ import annotations
 
-import gc
 import inspect
 import sys
 from contextvars import Context
@@ -23,14 +18,14 @@ from types import (
 )
 from typing import Any
 
-from ponyreload.generations.context import MARK
 from ponyreload.generations.generation import Generation
+from ponyreload.generations.owners import is_of, namespace_of
+from ponyreload.interpreter.attributes import class_name, mro_of, namespace_of_class, value_of
 from ponyreload.options import marking
 from ponyreload.reporting import shown
 
 __all__ = [
-    "attribute_holding", "belongs", "class_name", "code_name", "described", "frame_of", "key_of", "locals_of",
-    "module_of_class", "namespace_of_module", "noun", "own_namespace", "place", "shown_key",
+    "attribute_holding", "belongs", "code_name", "described", "key_of", "locals_of", "noun", "place", "shown_key",
 ]  # fmt: skip
 
 # A dict's key is shown to this length.
@@ -40,8 +35,6 @@ C_ATTRIBUTES = {
     *("__callback__", "__cause__", "__context__", "__defaults__", "__kwdefaults__", "__self__", "__traceback__"),
     *("args", "cell_contents"),
 }
-# Where what can be suspended has its frame, and what it is called.
-FRAME_OF = ((GeneratorType, "gi_frame"), (CoroutineType, "cr_frame"), (AsyncGeneratorType, "ag_frame"))
 WITH_CODE = (
     *((FunctionType, "function"), (MethodType, "method"), (GeneratorType, "generator")),
     *((CoroutineType, "coroutine"), (AsyncGeneratorType, "generator")),
@@ -53,61 +46,12 @@ MAKES_LOCALS = {"dir", "eval", "exec", "locals", "vars"}
 # is a multiple of 16, the search takes half as long again.
 key_of = object.__hash__
 
-# Ways past what a class may define for itself.
-namespace_of_module: Any = vars(ModuleType)["__dict__"].__get__
-_module: Any = vars(type)["__module__"].__get__
-_mro: Any = vars(type)["__mro__"].__get__
-_vars: Any = vars(type)["__dict__"].__get__
-_qualname: Any = vars(type)["__qualname__"].__get__
-
-
-# -- what belongs to a generation ----------------------------------------------------------------------------
-
 
 def belongs(thing: Any, generation: Generation) -> bool:
-    """Tell whether *thing* is a module, namespace, function or class of *generation*, or runs or is made of one."""
-    kind = type(thing)
-    if thing is generation:
-        return True
-    if kind is MethodType:
+    """Tell whether *thing* is *generation*, or is of it; see `is_of`. For a method, its function and object count."""
+    if type(thing) is MethodType:
         return belongs(thing.__func__, generation) or belongs(thing.__self__, generation)
-    namespace = _namespace(thing)
-    if namespace is not None:
-        return dict.get(namespace, MARK) is generation
-    return any(_is_class_of(generation, each) for each in _mro(thing if issubclass(kind, type) else kind))
-
-
-def _namespace(thing: Any) -> dict[str, Any] | None:
-    """Return the namespace that *thing* is, or that its code runs in."""
-    kind = type(thing)
-    if issubclass(kind, ModuleType):
-        return namespace_of_module(thing)  # type: ignore[no-any-return]
-    if issubclass(kind, dict):
-        return thing if dict.__contains__(thing, MARK) else None
-    if kind is FunctionType:
-        return thing.__globals__  # type: ignore[no-any-return]
-    frame = thing if kind is FrameType else frame_of(thing)
-    return None if frame is None else frame.f_globals
-
-
-def frame_of(thing: Any) -> FrameType | None:
-    """Return the frame of a generator or coroutine that has not ended; None for all else."""
-    for kind, name in FRAME_OF:
-        if type(thing) is kind:
-            return getattr(thing, name)  # type: ignore[no-any-return]
-    return None
-
-
-def _is_class_of(generation: Generation, kind: type) -> bool:
-    if module_of_class(kind) not in generation.modules:
-        return False
-    # The name of its module is the same in each generation. Its functions know.
-    for value in list(_vars(kind).values()):
-        function = value.__func__ if type(value) is classmethod or type(value) is staticmethod else value
-        function = function.fget if type(function) is property else function
-        if type(function) is FunctionType and MARK in function.__globals__:
-            return function.__globals__[MARK] is generation
-    return True
+    return thing is generation or is_of(thing, generation)
 
 
 # -- what they are called ------------------------------------------------------------------------------------
@@ -126,7 +70,7 @@ def described(thing: Any) -> str:
         return f"class {class_name(thing)}"
     if kind is MethodType:
         return f"method {code_name(thing.__func__)}"
-    namespace = _namespace(thing)
+    namespace = namespace_of(thing)
     if namespace is None:
         return f"a {class_name(kind)}" if "." not in class_name(kind) else class_name(kind)
     word = _kind_of_code(thing)
@@ -147,28 +91,16 @@ def noun(thing: object) -> str:
         return "a user class"
     if word:
         return f"a user {word}"
-    return "a user object" if _namespace(thing) is None else "a user module"
+    return "a user object" if namespace_of(thing) is None else "a user module"
 
 
 def _kind_of_code(thing: object) -> str:
     return next((word for kind, word in WITH_CODE if type(thing) is kind), "")
 
 
-def module_of_class(kind: type) -> str:
-    """Return the name of the module that a class is from, or "" if it does not say."""
-    name = _module(kind)
-    return name if type(name) is str else ""
-
-
-def class_name(kind: type) -> str:
-    """Return the full name of a class; of one that Python has built in without the module."""
-    module, name = module_of_class(kind), str(_qualname(kind))
-    return f"{module}.{name}" if module not in ("", "builtins") else name
-
-
 def code_name(thing: Any) -> str:
     """Return the full name of a function, or of one that can be suspended: "shop.models.Order.total"."""
-    namespace = _namespace(thing)
+    namespace = namespace_of(thing)
     module = None if namespace is None else dict.get(namespace, "__name__")
     name = str(thing.__qualname__) if _kind_of_code(thing) else class_name(type(thing))
     return f"{module}.{name}" if type(module) is str else name
@@ -199,35 +131,14 @@ def shown_key(key: object) -> str:
 # -- what they have ------------------------------------------------------------------------------------------
 
 
-def own_namespace(thing: Any) -> dict[str, Any] | None:
-    """Return an object's `__dict__`, unless its class makes that up."""
-    own: Any = None
-    if issubclass(type(thing), ModuleType):
-        own = namespace_of_module(thing)
-    elif issubclass(type(thing), type):
-        own = gc.get_referents(_vars(thing))[0]
-    else:
-        member = next((_vars(kind)["__dict__"] for kind in _mro(type(thing)) if "__dict__" in _vars(kind)), None)
-        if type(member) is GetSetDescriptorType:
-            own = _value_of(member, thing)
-    return own if type(own) is dict else None
-
-
 def attribute_holding(thing: Any, value: object) -> str | None:
     """Return the attribute in which C code, or a slot, holds *value*."""
-    for kind in _mro(type(thing)):
-        for name, member in list(_vars(kind).items()):
+    for kind in mro_of(type(thing)):
+        for name, member in list(namespace_of_class(kind).items()):
             is_of_c = type(member) is GetSetDescriptorType and name in C_ATTRIBUTES
-            if (is_of_c or type(member) is MemberDescriptorType) and _value_of(member, thing) is value:
+            if (is_of_c or type(member) is MemberDescriptorType) and value_of(member, thing) is value:
                 return str(name)
     return None
-
-
-def _value_of(member: Any, thing: object) -> object:
-    try:
-        return member.__get__(thing)
-    except (AttributeError, TypeError, ValueError):  # not set
-        return None
 
 
 def locals_of(frame: FrameType) -> dict[str, Any]:

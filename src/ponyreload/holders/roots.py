@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 
 from ponyreload.generations.context import MARK
 from ponyreload.generations.generation import Generation
-from ponyreload.holders.objects import described, key_of, locals_of, module_of_class, namespace_of_module, place
+from ponyreload.holders.objects import described, key_of, locals_of, place
+from ponyreload.interpreter.attributes import module_of, namespace_of_module
 from ponyreload.interpreter.frames import thread_frames
 from ponyreload.options import marking
 
@@ -98,7 +99,7 @@ def _is_our_name(name: object) -> bool:
 
 def is_our_type(kind: type) -> bool:
     """Tell whether a class is ponyreload's own; but that of generations is not meant."""
-    return kind is not Generation and _is_our_name(module_of_class(kind))
+    return kind is not Generation and _is_our_name(module_of(kind))
 
 
 # -- registries ----------------------------------------------------------------------------------------------

@@ -23,19 +23,19 @@ from types import (
 from typing import Any, NamedTuple
 
 from ponyreload.generations.generation import Generation
+from ponyreload.generations.owners import frame_of
 from ponyreload.holders.objects import (
     attribute_holding,
     belongs,
     code_name,
     described,
-    frame_of,
     locals_of,
     noun,
-    own_namespace,
     place,
     shown_key,
 )
 from ponyreload.holders.roots import Kind, Root
+from ponyreload.interpreter.attributes import own_namespace
 
 __all__ = ["in_words"]
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import threading
-from collections import defaultdict
 from collections.abc import Callable
-from types import FunctionType, MethodType, ModuleType
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ponyreload.generations.context import active, bind, calling_names, made_for_process, published
+from ponyreload.generations.owners import is_user_code, namespace_of, parts_of
+from ponyreload.interpreter.attributes import class_name, mro_of
 
 if TYPE_CHECKING:
     from ponyreload.generations.generation import Generation
@@ -18,12 +18,6 @@ if TYPE_CHECKING:
 __all__ = ["begin_in_child", "is_kept", "keep", "kept_objects", "let_go", "let_go_of_all", "lock"]
 
 T = TypeVar("T")
-
-CARRIERS: tuple[tuple[type, str], ...] = (
-    (functools.partial, "func"),
-    (defaultdict, "default_factory"),
-    (MethodType, "__func__"),
-)
 
 
 def keep(name: str, factory: Callable[[], T], *, close: bool = False, migrate: Callable[[T], T] | None = None) -> T:
@@ -211,18 +205,16 @@ def _close(dropped: list[tuple[_Kept, Any]]) -> None:
 
 
 def _user_code(thing: Any, generation: Generation) -> str | None:
-    """Say what *thing* is, if it is user code or made of it."""
-    names = generation.modules.keys() | generation.running.keys()
-    # What calls user code, though it is of a class of Python's.
-    for carrier, attribute in CARRIERS:
-        if isinstance(thing, carrier):
-            thing = getattr(thing, attribute)
-    if isinstance(thing, ModuleType):
-        return f"the user module {thing.__name__}" if thing.__name__ in names else None
-    if isinstance(thing, type | FunctionType):
-        where = f"{thing.__module__}.{thing.__qualname__}"
-        return f"{where}, which is of a user module" if thing.__module__ in names else None
-    for kind in type(thing).__mro__:
-        if kind.__module__ in names:
-            return f"an instance of {kind.__module__}.{kind.__qualname__}, a class of a user module"
-    return None
+    """Say what *thing* is, if it is user code, calls it, or is made of it."""
+    part = next((each for each in parts_of(thing) if is_user_code(each, generation)), None)
+    if part is None:
+        return None
+    kind, names = type(part), namespace_of(part)
+    if issubclass(kind, ModuleType | dict):
+        return f"the user module {names and names.get('__name__')}"
+    if names is not None:
+        return f"{names.get('__name__')}.{getattr(part, '__qualname__', '?')}, which is of a user module"
+    if issubclass(kind, type):
+        return f"{class_name(part)}, which is of a user module"
+    of = next(each for each in mro_of(kind) if is_user_code(each, generation))
+    return f"an instance of {class_name(of)}, a class of a user module"

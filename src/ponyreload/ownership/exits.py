@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 from ponyreload.generations.context import entered, is_for_process
 from ponyreload.generations.failures import load_error
 from ponyreload.generations.generation import Generation
-from ponyreload.generations.owners import owner_of_call
+from ponyreload.generations.owners import bound_to, owner_of
 from ponyreload.interpreter.patches import Patches
 from ponyreload.lifecycle.keeping import is_kept
 from ponyreload.ownership.leftovers import is_of_server
@@ -53,14 +53,14 @@ class Exit:
 
     def works_on_process(self) -> bool:
         """Tell whether a library's function is to be called that has nothing of a generation to work on."""
-        if owner_of_call(self.function) is not None:
+        if owner_of(self.function) is not None:
             return False
         function: Any = self._call.func
         given = [*self._call.args, *self._call.keywords.values()]
         while isinstance(function, functools.partial):  # of a subclass; others were merged into ours
             given += [*function.args, *function.keywords.values()]
             function = function.func
-        carrier = getattr(function, "__self__", None)
+        carrier = bound_to(function)
         thing = function if carrier is None else carrier
         if is_of_server(thing):
             return True  # it must not end because a generation retires
@@ -128,7 +128,7 @@ class Exits:
         for function in reversed(registered()):
             # Registered before this was installed, or past it. With what arguments cannot be known, so one that may
             # take some waits for the process to end.
-            if type(function) is not Exit and owner_of_call(function) is generation and _takes_nothing(function):
+            if type(function) is not Exit and owner_of(function) is generation and _takes_nothing(function):
                 _plain_unregister(function)
                 _call(function, function, generation)
 
@@ -142,7 +142,7 @@ def run_finalizers(generation: Generation) -> None:
     """
     for finalizer in reversed(list(getattr(weakref.finalize, "_registry", ()))):
         found = finalizer.peek()
-        if found is None or owner_of_call(found[1]) is not generation or is_kept(found[0]):
+        if found is None or owner_of(found[1]) is not generation or is_kept(found[0]):
             continue
         del found
         if finalizer.atexit:
@@ -154,7 +154,7 @@ def run_finalizers(generation: Generation) -> None:
     registry: dict[Any, Any] = getattr(sys.modules.get("multiprocessing.util"), "_finalizer_registry", {})
     for key in sorted(registry, key=lambda key: (key[0] or 0, key[1]), reverse=True):
         each = registry.get(key)
-        if each is not None and owner_of_call(each._callback) is generation:
+        if each is not None and owner_of(each._callback) is generation:
             if key[0] is None:
                 each.cancel()
             else:

@@ -6,7 +6,7 @@ import warnings
 from typing import Any
 
 from ponyreload.generations.generation import Generation
-from ponyreload.generations.owners import is_made_by
+from ponyreload.generations.owners import is_of
 from ponyreload.interpreter.patches import Patches
 from ponyreload.ownership.makers import Maker, maker, rows
 from ponyreload.ownership.things import Things, others
@@ -78,4 +78,4 @@ class Filters(Things):
 
 
 def _is_filter_of(entry: Any, generation: Generation) -> bool:
-    return any(isinstance(each, type) and is_made_by(each, generation) for each in entry)
+    return any(is_of(each, generation) for each in entry)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from ponyreload.generations.context import entered, is_for_process
 from ponyreload.generations.generation import Generation
-from ponyreload.generations.owners import owner_of_call
+from ponyreload.generations.owners import owner_of
 from ponyreload.interpreter.patches import Patches
 from ponyreload.ownership.makers import Belongings, Maker, maker, maker_of
 
@@ -99,7 +99,7 @@ def _forget_multiprocessing(generation: Generation) -> None:
     # (4, 140187, <function reconnect>) -> <Pool>
     registry: Any = getattr(sys.modules.get("multiprocessing.util"), "_afterfork_registry", {})
     for key in list(registry):
-        if owner_of_call(key[2]) is generation:
+        if owner_of(key[2]) is generation:
             registry.pop(key, None)
 
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from ponyreload.generations.context import MARK
 from ponyreload.generations.generation import Generation
+from ponyreload.interpreter.attributes import class_of, module_of, mro_of
 from ponyreload.interpreter.frames import thread_frames
 from ponyreload.options.servers import TABLE
 from ponyreload.ownership.makers import Belongings
@@ -138,8 +139,7 @@ class Leftovers:
 
 def is_of_server(thing: object) -> bool:
     """Tell whether *thing* is a function, a class or an object of a server's package."""
-    kinds = [thing, *(thing if isinstance(thing, type) else type(thing)).__mro__]
-    return any(_package(getattr(each, "__module__", None)) in SERVERS for each in kinds)
+    return any(_package(module_of(each)) in SERVERS for each in (thing, *mro_of(class_of(thing))))
 
 
 def runs_server(thread: threading.Thread) -> bool:

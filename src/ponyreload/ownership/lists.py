@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 from ponyreload.generations.generation import Generation
-from ponyreload.generations.owners import owner_of_call, owner_of_class
+from ponyreload.generations.owners import owner_of
 from ponyreload.ownership.filters import Filters
 from ponyreload.ownership.paths import Paths
 from ponyreload.ownership.things import Things
@@ -25,9 +25,9 @@ class Lists:
         self._filters = Filters()
         self._all: tuple[Paths | Things, ...] = (
             Paths(),
-            Things(sys, "meta_path", _is_finder_of),
-            Things(sys, "path_hooks", _is_call_of),
-            Things(gc, "callbacks", _is_call_of),
+            Things(sys, "meta_path", _is_of),
+            Things(sys, "path_hooks", _is_of),
+            Things(gc, "callbacks", _is_of),
             self._filters,
         )
 
@@ -60,13 +60,9 @@ class Lists:
         for each in self._all:
             each.retire(generation)
         for path, finder in list(sys.path_importer_cache.items()):
-            if finder is not None and owner_of_class(type(finder)) is generation:
+            if finder is not None and owner_of(finder) is generation:
                 sys.path_importer_cache.pop(path, None)
 
 
-def _is_call_of(entry: Any, generation: Generation) -> bool:
-    return owner_of_call(entry) is generation
-
-
-def _is_finder_of(entry: Any, generation: Generation) -> bool:
-    return owner_of_class(entry if isinstance(entry, type) else type(entry)) is generation
+def _is_of(entry: Any, generation: Generation) -> bool:
+    return owner_of(entry) is generation

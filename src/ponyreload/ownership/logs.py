@@ -12,7 +12,7 @@ from typing import Any
 
 from ponyreload.generations.context import entered, published
 from ponyreload.generations.generation import Generation
-from ponyreload.generations.owners import owner_of_call, owner_of_class
+from ponyreload.generations.owners import owner_of
 from ponyreload.imports.names import MAIN
 from ponyreload.interpreter.patches import Patches
 from ponyreload.ownership.levels import ATTRIBUTES, Levels
@@ -160,7 +160,7 @@ class Logs:
             if logger.handlers and type(logger.handlers) is list:
                 view = self._view(logger, "handlers")
                 for handler in view.shared():
-                    owner = owner_of_class(type(handler))
+                    owner = owner_of(handler)
                     if owner is not None and id(handler) in self._early:
                         view.give(owner, handler)
 
@@ -184,7 +184,7 @@ class Logs:
         for _, name, view in self._all_views():
             view.forget(generation)
             for thing in view.shared():
-                if owner_of_call(thing) is generation:
+                if owner_of(thing) is generation:
                     list.remove(view, thing)
                     handlers += [thing] if name == "handlers" else []
         if self._first is generation:

@@ -1,4 +1,4 @@
-"""Makers: whose code has made a thing, and whose code a thing runs."""
+"""Makers: the user code that has made a thing. Whose code a thing runs is asked in `generations.owners`."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from ponyreload.generations.context import MARK, bind, generation_of, is_for_process
 from ponyreload.generations.generation import Generation
-from ponyreload.generations.owners import names_of_call
+from ponyreload.generations.owners import names_of
 from ponyreload.options.marking import is_named_by
 
-__all__ = ["Belongings", "Maker", "maker", "maker_of", "rows"]
+__all__ = ["Belongings", "Maker", "maker", "maker_in", "maker_of", "rows"]
 
 K = TypeVar("K")
 T = TypeVar("T")
@@ -50,7 +50,7 @@ def maker(*through: str) -> Maker | None:
         frame = frame.f_back
         names = frame.f_globals
         if MARK in names:
-            return None if is_for_process() else _maker(names)
+            return None if is_for_process() else maker_in(names)
         name = names.get("__name__")
         if names is not asking and not (isinstance(name, str) and is_named_by(name, through)):
             return None
@@ -59,11 +59,12 @@ def maker(*through: str) -> Maker | None:
 
 def maker_of(call: Any) -> Maker | None:
     """Return the user code that runs when *call* is called, or None if that is other code or nothing can be called."""
-    names = names_of_call(call)
-    return None if names is None else _maker(names)
+    names = names_of(call)
+    return None if names is None else maker_in(names)
 
 
-def _maker(names: dict[str, Any]) -> Maker:
+def maker_in(names: dict[str, Any]) -> Maker:
+    """Return the user code that has these globals, and note that it has something registered."""
     bind(names)
     return Maker(generation_of(names) or names[MARK], str(names.get("__name__")))
 

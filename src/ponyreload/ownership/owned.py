@@ -34,10 +34,13 @@ class Owned:
     Threads: ``_settling`` lets what the process has one of be changed by one thread at a time, and a load begin only
     after what a failed one before it has changed has been changed back. No code of the application runs while it is
     held, but for what tells its classes apart (a metaclass's ``__hash__``).
+
+    Attributes:
+        threads: The threads that generations have started.
     """
 
     def __init__(self, main_thread: MainThread) -> None:
-        self._threads = Threads()
+        self.threads = Threads()
         self._executors = Executors()
         self._exits = Exits()
         self._forks = Forks()
@@ -56,7 +59,7 @@ class Owned:
         Args:
             call_after_import: What to call once a module has been imported:  "logging.config" -> <function>
         """
-        self._threads.install()
+        self.threads.install()
         self._executors.install(call_after_import)
         self._exits.install()
         self._forks.install()
@@ -77,7 +80,7 @@ class Owned:
         self._forks.uninstall()
         self._exits.uninstall()
         self._executors.uninstall()
-        self._threads.uninstall()
+        self.threads.uninstall()
 
     def begin(self, generation: Generation) -> None:
         """Note what is there before *generation* is loaded; called by the updater's thread, one load at a time."""
@@ -117,12 +120,12 @@ class Owned:
         with self._settling:
             self._fail(generation)
         self._do(
-            lambda: self._threads.cancel_timers(generation),
+            lambda: self.threads.cancel_timers(generation),
             lambda: self._executors.shut_down(generation),
-            lambda: self._threads.join(generation),
+            lambda: self.threads.join(generation),
             lambda: self._exits.run(generation),
             lambda: run_finalizers(generation),
-            lambda: self._threads.watch(generation, began),
+            lambda: self.threads.watch(generation, began),
             lambda: self._forks.retire(generation),
             lambda: self._signals.retire(generation),
         )
@@ -141,9 +144,9 @@ class Owned:
 
         Python waits for timers, those of superseded generations too, and calls the exit functions of all of them.
         """
-        self._threads.end()
+        self.threads.end()
         if generation is not published():
-            self._do(lambda: self._threads.cancel_timers(generation), lambda: self._executors.shut_down(generation))
+            self._do(lambda: self.threads.cancel_timers(generation), lambda: self._executors.shut_down(generation))
 
     def _fail(self, generation: Generation) -> None:
         """Change back at once what a load that failed has changed for the process, before there is another load."""
@@ -166,5 +169,5 @@ class Owned:
 
     def _begin_in_child(self) -> None:
         self._settling = threading.RLock()
-        self._threads.forget_all()
+        self.threads.forget_all()
         self._executors.forget_all()

@@ -12,7 +12,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from ponyreload.generations.generation import Generation
-from ponyreload.generations.owners import owner_of_call
+from ponyreload.generations.owners import owner_of
 from ponyreload.interpreter.patches import Patches
 from ponyreload.ownership.extensions import Extensions
 from ponyreload.ownership.generics import generic_functions, plain_singledispatch, table_of
@@ -105,7 +105,7 @@ class Registries:
         for reference in new:
             generic = reference()
             table = table_of(generic)
-            if generic is not None and table is not None and owner_of_call(generic) is None:
+            if generic is not None and table is not None and owner_of(generic) is None:
                 self._generics.setdefault(generic, Registry(table, generic._clear_cache))
 
     def _watch_sqlite(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ponyreload.generations.generation import Generation
-from ponyreload.generations.owners import is_made_by, owner_of_call
+from ponyreload.generations.owners import is_of, owner_of
 
 __all__ = ["Registry"]
 
@@ -37,7 +37,7 @@ class Registry:
         before, self._before_load = self._before_load, {}
         for key, value in list(self._table.items()):
             old = before.get(key, MISSING)
-            if old is not value and owner_of_call(value) is not None and (old is MISSING or owner_of_call(old) is None):
+            if old is not value and owner_of(value) is not None and (old is MISSING or owner_of(old) is None):
                 self._first.setdefault(key, old)
 
     def restore(self, generation: Generation) -> None:
@@ -53,7 +53,7 @@ class Registry:
         if _take_out(self._table, generation, self._first):
             self._changed()
         for key in list(self._first):
-            if owner_of_call(self._table.get(key)) is None:
+            if owner_of(self._table.get(key)) is None:
                 self._first.pop(key, None)
 
 
@@ -61,8 +61,8 @@ def _take_out(table: dict[Any, Any], generation: Generation, before: dict[Any, A
     """Put what was there before in the place of what a generation has registered; tell whether there was something."""
     found = False
     for key, value in list(table.items()):
-        is_its_own = any(is_made_by(each, generation) for each in (key if isinstance(key, tuple) else (key,)))
-        if is_its_own or owner_of_call(value) is generation:
+        is_its_own = any(is_of(each, generation) for each in (key if isinstance(key, tuple) else (key,)))
+        if is_its_own or owner_of(value) is generation:
             found = True
             old = MISSING if is_its_own else before.get(key, MISSING)
             if old is MISSING:

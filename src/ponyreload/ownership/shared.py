@@ -9,8 +9,9 @@ from collections.abc import Collection
 from types import ModuleType
 from typing import Any
 
-from ponyreload.generations.owners import owner_of_class
+from ponyreload.generations.owners import owner_of
 from ponyreload.imports.names import unrouted_modules
+from ponyreload.interpreter.attributes import own_namespace
 from ponyreload.lifecycle.keeping import kept_objects
 
 __all__ = ["is_shared"]
@@ -35,7 +36,7 @@ def is_shared(thing: object) -> bool:
                 return True
             if looks_inside and any(each is thing for each in _contents(value)):
                 # What user code has put there in an object of its own is still its own.
-                return owner_of_class(value if issubclass(type(value), type) else type(value)) is None
+                return owner_of(value) is None
     return False
 
 
@@ -56,8 +57,4 @@ def _contents(value: Any) -> Collection[Any]:
         return list(dict.values(value)) if dict.__len__(value) <= MOST_ENTRIES else ()
     if issubclass(kind, list | tuple | set | frozenset):
         return list(value) if kind.__len__(value) <= MOST_ENTRIES else ()
-    try:
-        get = type.__getattribute__ if issubclass(kind, type) else object.__getattribute__
-        return list(get(value, "__dict__").values())
-    except Exception:
-        return ()
+    return list((own_namespace(value) or {}).values())

@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 
 from ponyreload.generations.context import entered_generation, is_for_process
 from ponyreload.generations.generation import Generation
-from ponyreload.generations.owners import owner_of_call
+from ponyreload.generations.owners import owner_of
 from ponyreload.interpreter.mainthread import MainThread
 from ponyreload.interpreter.patches import Patches
 from ponyreload.ownership.makers import Maker, maker, maker_of
@@ -68,7 +68,7 @@ class Signals:
         """Note what generation 1 had set before autoreload was turned on; what was there before that, nobody knows."""
         early, self._early = self._early, {}
         for number, handler in early.items():
-            owner = owner_of_call(handler)
+            owner = owner_of(handler)
             if owner is not None:
                 name = signal.Signals(number).name if number in set(signal.Signals) else ""
                 setting = Setting(owner, handler, FIRST.get(name, signal.SIG_DFL))

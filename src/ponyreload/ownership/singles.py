@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from ponyreload.generations.generation import Generation
-from ponyreload.generations.owners import owner_of_call
+from ponyreload.generations.owners import owner_of
 
 __all__ = ["Singles"]
 
@@ -85,9 +85,9 @@ class Single:
 
     def stand_in(self) -> None:
         now = self._get()
-        if owner_of_call(self._base) is not None:
+        if owner_of(self._base) is not None:
             self._base = self._first  # it is generation 1's, from before autoreload was on
-        if owner_of_call(now) is not None:
+        if owner_of(now) is not None:
             self._set(StandIn(self._base, now))
         elif not isinstance(now, StandIn):
             self._base = now
@@ -100,17 +100,17 @@ class Single:
         before, self._before, now = self._before, None, self._get()
         if isinstance(before, StandIn):
             before.function = None  # also where a library's function has come in between, which may call it
-        if isinstance(now, StandIn) or owner_of_call(now) not in (None, generation):
+        if isinstance(now, StandIn) or owner_of(now) not in (None, generation):
             self._set(self._base)
         self.stand_in()
 
     def fail(self, generation: Generation) -> None:
         before, self._before = self._before, None
-        if owner_of_call(self._get()) is generation:
+        if owner_of(self._get()) is generation:
             self._set(before)
 
     def retire(self, generation: Generation) -> None:
-        if owner_of_call(self._get()) is generation:
+        if owner_of(self._get()) is generation:
             self._set(self._base)
 
     def _get(self) -> Any:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import FunctionType, ModuleType
+from types import ModuleType
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from ponyreload.generations.generation import Generation
+from ponyreload.interpreter.attributes import module_of
 from ponyreload.ownership.makers import rows
 
 __all__ = ["Things"]
@@ -61,7 +62,7 @@ class Things:
     def added(self, generation: Generation) -> list[Any]:
         """Return what code of *generation* has added since the load began; not what a library did that it imported."""
         new = others(self.get(), self._before)
-        return [each for each in new if self._is_of(each, generation) or _module_of(each) in self._modules]
+        return [each for each in new if self._is_of(each, generation) or module_of(each) in self._modules]
 
     def is_replaced(self, entry: Any, new: list[Any]) -> bool:  # noqa: ARG002
         """Tell whether a library has put another one in the place of an entry."""
@@ -95,9 +96,3 @@ def _with_before(entries: list[Any], before: list[Any], is_replaced: Callable[[A
 def others(entries: list[Any], known: list[Any]) -> list[Any]:
     ids = set(map(id, known))
     return [each for each in entries if id(each) not in ids]
-
-
-def _module_of(entry: Any) -> str | None:
-    """Return the name of the module that has made an object, or its class."""
-    module = getattr(entry if isinstance(entry, type | FunctionType) else type(entry), "__module__", None)
-    return module if isinstance(module, str) else None

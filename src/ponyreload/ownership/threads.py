@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable
 from inspect import getattr_static
-from types import FunctionType, MethodType
 from typing import Any
 from weakref import WeakSet
 
@@ -22,10 +21,11 @@ from ponyreload.generations.context import (
     is_for_process,
 )
 from ponyreload.generations.generation import Generation
-from ponyreload.generations.owners import names_of_call
+from ponyreload.generations.owners import names_of
+from ponyreload.interpreter.attributes import own_namespace
 from ponyreload.interpreter.patches import Patches
 from ponyreload.ownership.leftovers import Leftovers, runs_server
-from ponyreload.ownership.makers import Belongings, Maker
+from ponyreload.ownership.makers import Belongings, Maker, maker_in
 
 __all__ = ["Threads"]
 
@@ -40,16 +40,18 @@ class Threads:
 
     There is no public way to hear of a thread, so `threading.Thread.start` is wrapped. What is started below it
     (`_thread.start_new_thread`, threads of C code) goes unseen.
+
+    Attributes:
+        own: Those that run a generation's code, or that its code has started itself.
     """
 
     def __init__(self) -> None:
-        # Threads that run a generation's code, or that its code has started itself.
-        self._own: Belongings[threading.Thread] = Belongings()
+        self.own: Belongings[threading.Thread] = Belongings()
         # Threads that a library has started while a generation's code called it.
         self._of_libraries: Belongings[threading.Thread] = Belongings()
         # Generations that have begun to retire: a timer that one of these starts is cancelled at once.
         self._over: WeakSet[Generation] = WeakSet()
-        self._leftovers = Leftovers(self._own, self._of_libraries)
+        self._leftovers = Leftovers(self.own, self._of_libraries)
         self._ends = threading.Event()
         self._patches = Patches()
 
@@ -73,16 +75,14 @@ class Threads:
         """Note whose a thread is that is about to start, called by code with the globals *caller*."""
         if is_for_process():
             return
-        names = _names_of_thread(thread, _names_of_function) or caller
-        name = str(names.get("__name__"))
+        names = _names_of_thread(thread) or caller
         if MARK in names:
-            bind(names)
-            by = Maker(generation_of(names) or names[MARK], name)
-            self._own.add(by, thread)
+            by = maker_in(names)
+            self.own.add(by, thread)
             # In this order: `cancel_timers` does it the other way round, so no timer is missed by both.
             if isinstance(thread, threading.Timer) and by.generation in self._over:
                 thread.cancel()
-        elif not name.startswith("ponyreload."):
+        elif not str(names.get("__name__")).startswith("ponyreload."):
             user = entered_generation() or calling()
             if user is not None:
                 bind(calling_names())
@@ -93,10 +93,10 @@ class Threads:
         self._over.add(generation)
         # Those that run its code may have been started before this was installed.
         for thread in threading.enumerate():
-            names = _names_of_thread(thread, names_of_call)
-            if names is not None and names[MARK] is generation:
-                self._own.add(Maker(generation, str(names.get("__name__"))), thread)
-        for thread in self._own.of(generation):
+            names = _names_of_thread(thread)
+            if names is not None and generation_of(names) is generation:
+                self.own.add(Maker(generation, str(names.get("__name__"))), thread)
+        for thread in self.own.of(generation):
             if isinstance(thread, threading.Timer):
                 thread.cancel()
 
@@ -104,7 +104,7 @@ class Threads:
         """Wait for the threads that a process would wait for at its end; `superseded()` has told them to end."""
         deadline = time.monotonic() + GRACE_SECONDS
         while not self._ends.is_set() and time.monotonic() < deadline:
-            waited_for = [each for each in self._own.of(generation) if _is_waited_for(each, generation)]
+            waited_for = [each for each in self.own.of(generation) if _is_waited_for(each, generation)]
             if not waited_for:
                 break
             # Not its own method, which the user's class may have replaced.
@@ -121,34 +121,16 @@ class Threads:
 
     def forget_all(self) -> None:
         """Forget the threads, which are not here in a forked process."""
-        self._own.forget_all()
+        self.own.forget_all()
         self._of_libraries.forget_all()
         self._leftovers.forget_all()
 
 
-def _names_of_thread(
-    thread: threading.Thread, names_of: Callable[[Any], dict[str, Any] | None]
-) -> dict[str, Any] | None:
-    """Return the globals of the user code that a thread is to run: what its class does, or what it was given.
-
-    Args:
-        names_of: Returns the globals of what it was given.
-    """
-    run: Any = type(thread).run
-    if MARK in getattr(run, "__globals__", ()):
-        return run.__globals__  # type: ignore[no-any-return]
+def _names_of_thread(thread: threading.Thread) -> dict[str, Any] | None:
+    """Return the globals of the user code that a thread is to run: of its class, or of what it was given."""
     # Not public but for timers. A thread deletes its target when it has run.
-    given = vars(thread).get("function" if isinstance(thread, threading.Timer) else "_target")
-    return None if given is None else names_of(given)
-
-
-def _names_of_function(function: Any) -> dict[str, Any] | None:
-    """Return the globals of a user function or method. A thread's start does not wait for more than that."""
-    while type(function) is functools.partial:
-        function = function.func
-    if type(function) is MethodType:
-        function = function.__func__
-    return function.__globals__ if type(function) is FunctionType and MARK in function.__globals__ else None
+    given = (own_namespace(thread) or {}).get("function" if isinstance(thread, threading.Timer) else "_target")
+    return names_of(thread) or names_of(given)
 
 
 def _is_waited_for(thread: threading.Thread, generation: Generation) -> bool:

@@ -14,7 +14,7 @@ from cherrypy.process.servers import ServerAdapter
 from ponyreload.adapters.cherrypy.listeners import DONE_ONCE, LISTENERS, bus_of, is_of_process
 from ponyreload.adapters.cherrypy.owners import owner_of_given
 from ponyreload.generations.context import calling, entered_generation
-from ponyreload.generations.owners import owner_of
+from ponyreload.generations.owners import bound_to, owner_of
 from ponyreload.loading.load import load_of_this_thread
 
 __all__ = ["RoutedBus", "route_bus", "unroute_bus"]
@@ -27,7 +27,7 @@ class RoutedBus(EngineBus):  # type: ignore[misc]
     """`cherrypy.engine`: listeners of user modules belong to their generation; a load neither starts nor ends it."""
 
     def __setattr__(self, name: str, value: Any) -> None:
-        owner = None if name in vars(self) else owner_of(value)
+        owner = None if name in vars(self) else owner_of(value, carried=True)
         if owner is None:
             super().__setattr__(name, value)
         else:
@@ -42,7 +42,7 @@ class RoutedBus(EngineBus):  # type: ignore[misc]
     def subscribe(self, channel: str, callback: Any = None, priority: int | None = None) -> Any:
         if callback is None:
             return functools.partial(self.subscribe, channel, priority=priority)
-        carrier, load = getattr(callback, "__self__", None), load_of_this_thread()
+        carrier, load = bound_to(callback), load_of_this_thread()
         if isinstance(carrier, Autoreloader):
             return None
         if isinstance(carrier, DONE_ONCE) and load is not None:
@@ -61,7 +61,7 @@ class RoutedBus(EngineBus):  # type: ignore[misc]
         return None
 
     def unsubscribe(self, channel: str, callback: Any) -> None:
-        carrier, load = getattr(callback, "__self__", None), load_of_this_thread()
+        carrier, load = bound_to(callback), load_of_this_thread()
         if isinstance(carrier, DONE_ONCE) and load is not None:
             brought = LISTENERS.brought.get(load, [])
             if carrier in brought:
@@ -126,7 +126,7 @@ class RoutedBus(EngineBus):  # type: ignore[misc]
 def _subscribe_signals() -> None:
     """Set CherryPy's signal handlers; a load has them already, unless its own code added to them."""
     plugin = cherrypy.engine.signal_handler
-    if load_of_this_thread() is None or any(map(owner_of, plugin.handlers.values())):
+    if load_of_this_thread() is None or any(owner_of(each, carried=True) for each in plugin.handlers.values()):
         type(plugin).subscribe(plugin)
 
 

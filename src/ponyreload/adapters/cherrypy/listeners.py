@@ -20,7 +20,7 @@ from ponyreload.adapters.cherrypy.servers import hand_over
 from ponyreload.generations.contents import Contents
 from ponyreload.generations.context import entered_generation, published
 from ponyreload.generations.generation import Generation
-from ponyreload.generations.owners import owner_of
+from ponyreload.generations.owners import bound_to, owner_of
 from ponyreload.loading.load import Load
 from ponyreload.reporting import say
 
@@ -91,14 +91,14 @@ class Listeners:
         """Give generation 1 what its code had subscribed before autoreload was turned on."""
         engine = cherrypy.engine
         for channel, callbacks in list(engine.listeners.items()):
-            mine = {each for each in callbacks if not is_of_process(each) and owner_of(each) is first}
+            mine = {each for each in callbacks if not is_of_process(each) and owner_of(each, carried=True) is first}
             for callback in mine:
                 self.own.of(first).setdefault(channel, {})[callback] = engine._priorities[channel, callback]
             if mine:
                 # Another set, not a smaller one: another thread may be publishing.
                 engine.listeners[channel] = callbacks - mine
         for name, plugin in list(vars(engine).items()):
-            if owner_of(plugin) is first:
+            if owner_of(plugin, carried=True) is first:
                 self.plugins.of(first)[name] = plugin
                 object.__delattr__(engine, name)
 
@@ -127,17 +127,15 @@ class Listeners:
         table.clear()
         # CherryPy's checker looks at each application as if it served it, and leaves the last one there.
         checked = vars(cherrypy._Serving.request).get("app")
-        if checked is not None and owner_of(checked.root) is generation:
+        if checked is not None and owner_of(checked.root, carried=True) is generation:
             cherrypy._Serving.request.app = None
 
     def told(self, channel: str, *args: Any) -> list[dict[Callable[..., Any], int]]:
         """Return the listeners to call for a message on *channel*, of each generation that gets it."""
         generation = entered_generation() or published()
-        generations: Iterable[Generation]
+        generations: Iterable[Generation] = () if generation is None else (generation,)
         if channel in TOLD_TO_ALL:
             generations = self.host.living
-        else:
-            generations = () if generation is None else (generation,)
         if channel == "start_thread" and generation is not None:
             self.threads.of(generation)[threading.get_ident()] = args[0]
         elif channel == "stop_thread":
@@ -164,13 +162,13 @@ class Listeners:
 
 
 def is_of_process(callback: Any) -> bool:
-    return isinstance(getattr(callback, "__self__", None), DONE_ONCE + ONE_OF_A_KIND)
+    return isinstance(bound_to(callback), DONE_ONCE + ONE_OF_A_KIND)
 
 
 def _forget_loggers(table: Table) -> None:
     """Have Python forget the loggers of a generation's applications, which it would keep for ever."""
     for callback in table.get("graceful", ()):
-        carrier = getattr(callback, "__self__", None)
+        carrier = bound_to(callback)
         if isinstance(carrier, LogManager):
             for log in (carrier.error_log, carrier.access_log):
                 logging.Logger.manager.loggerDict.pop(log.name, None)

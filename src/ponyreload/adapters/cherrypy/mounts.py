@@ -38,7 +38,7 @@ class Mounts:
     def shared(self) -> dict[str, Any]:
         """Return what is there for every generation."""
         # Whose code is whose is known once generation 1 has been adopted.
-        self._early = {path: app for path, app in self._early.items() if owner_of(app) is None}
+        self._early = {path: app for path, app in self._early.items() if owner_of(app, carried=True) is None}
         return {**self._early, **self._of_process}
 
 

@@ -96,7 +96,7 @@ def _new_config() -> Any:
     config = Config()
     config.defaults = cherrypy.config.defaults
     config.reset()
-    plain = {name: handler for name, handler in Config.namespaces.items() if owner_of(handler) is None}
+    plain = {name: handler for name, handler in Config.namespaces.items() if owner_of(handler, carried=True) is None}
     config.namespaces = NamespaceSet(plain)
     for namespace in ("engine", "log", "checker"):
         config.namespaces[namespace] = functools.partial(_when_published, plain[namespace])

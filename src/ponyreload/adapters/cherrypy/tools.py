@@ -31,7 +31,7 @@ class Tools:
     def claim(self, first: Generation) -> None:
         """Give generation 1 the tools that its code had made before autoreload was turned on."""
         for name, tool in list(object.__getattribute__(cherrypy.tools, "__dict__").items()):
-            if owner_of(tool) is first:
+            if owner_of(tool, carried=True) is first:
                 # There first, gone here second: a request looks in both places.
                 setattr(self.own.of(first), name, tool)
                 object.__delattr__(cherrypy.tools, name)
