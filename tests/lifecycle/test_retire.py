@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import pytest
 
 FILES = {
@@ -158,6 +160,226 @@ def test_what_a_system_module_registers_is_called_at_each_retirement(project):
     # And at the end of the process, once for the generation that serves.
     site = site.run("-c", "import app, log\nlog.lines = type('Lines', (), {'append': print})\napp.reloader.start()")
     assert site.stdout.splitlines().count("lib") == 1
+
+
+LIBRARY = """
+    import functools
+    import log, ponyreload
+
+    class Pool:
+        on_error = None
+
+        def __call__(self):
+            log.lines.append("library")
+
+        def close(self):
+            log.lines.append("library")
+
+        @classmethod
+        def stop(cls):
+            log.lines.append("library")
+
+        @staticmethod
+        def halt():
+            log.lines.append("library")
+
+    class Watched(Pool):
+        \"\"\"Notes what is asked of it: nobody is to run its code to find out whose it is.\"\"\"
+
+        def __getattr__(self, name):
+            log.lines.append(f"asked for {name}")
+            raise AttributeError(name)
+
+    class Later:
+        def __init__(self, function):
+            self.function = function
+
+        def __call__(self):
+            self.function()
+
+    def retry(function):
+        @functools.wraps(function)
+        def call():
+            function()
+        return call
+
+    def register(function):
+        ponyreload.on_retire(function)
+
+    POOL = Pool()
+"""
+PATCHING = """
+    from ponyreload import *
+    import functools, lib, log
+    X = 1
+    lib.Pool.debug = lambda self: X
+
+    class Mine(lib.Pool):
+        def __call__(self):
+            log.lines.append(X)
+
+        @classmethod
+        def make(cls):
+            log.lines.append(X)
+
+    class Items(list):
+        def __repr__(self):
+            return ""
+
+    def mine():
+        log.lines.append(X)
+"""
+
+
+@pytest.fixture
+def registering(project):
+    """Have a module register a function, and a user module patch the library; return the lines of two retirements."""
+
+    def run(lib="", shop=""):
+        site = project({**FILES, "lib.py": textwrap.dedent(LIBRARY) + lib, "shop.py": textwrap.dedent(PATCHING) + shop})
+        return site.drive(f"""
+            import app, log
+            request(app.application)
+            {TO_2}
+            until(lambda: len(app.reloader.living) == 1)
+            project.replace("shop.py", "X = 2", "X = 3")
+            app.reloader.wait(2, 10)
+            until(lambda: len(app.reloader.living) == 1)
+            tell(lines=log.lines)
+        """)["lines"]
+
+    return run
+
+
+@pytest.mark.parametrize(
+    "function",
+    ["POOL.close", "POOL", "Pool.stop", "Pool.halt", "functools.partial(POOL.close)", "retry(POOL.close)", "Watched()"],
+)
+def test_what_a_system_module_registers_stays_its_own_though_user_code_patches_its_class(registering, function):
+    assert registering(lib=f"register({function})\n") == ["library", "library"]
+
+
+def test_what_a_system_module_registers_stays_its_own_though_user_code_gives_it_a_callback(registering):
+    lines = registering(lib="register(POOL.close)\n", shop="lib.POOL.on_error = mine\n")
+    assert lines == ["library", "library"]
+
+
+@pytest.mark.parametrize(
+    ("function", "lines"),
+    [
+        ("mine", [1, 2]),
+        ("Mine()", [1, 2]),
+        ("Mine().close", ["library", "library"]),
+        ("Mine.make", [1, 2]),
+        ("functools.partial(mine)", [1, 2]),
+        ("lib.retry(mine)", [1, 2]),
+        ("lib.Later(mine)", [1, 2]),
+        ("lib.Later(mine).__call__", [1, 2]),
+        ("Items().clear", []),
+    ],
+)
+def test_what_a_system_module_registers_for_user_code_goes_with_its_generation(registering, function, lines):
+    # A system module's would be called at both retirements, each time it was registered.
+    assert registering(shop=f"lib.register({function})\n") == lines
+
+
+def test_what_a_system_module_registers_that_a_load_imports_first_is_called_at_each_retirement_and_reload(project):
+    site = project({
+        **FILES,
+        "lib.py": """
+            import log, ponyreload
+            ponyreload.on_retire(lambda: log.lines.append("retire"))
+            ponyreload.on_reload(lambda: log.lines.append("reload"))
+        """,
+    })  # fmt: skip
+    told = site.drive("""
+        import app, log
+        request(app.application)
+        log.lines.clear()
+        for number in (2, 3, 4):
+            project.replace("shop.py", f"X = {number - 1}", f"X = {number}; import lib")
+            app.reloader.wait(number - 1, 10)
+            until(lambda: len(app.reloader.living) == 1)
+        tell(lines=[line for line in log.lines if line.startswith("re")])
+    """)
+    assert told["lines"] == ["retire", "reload", "retire", "reload", "retire"]
+
+
+def test_what_is_registered_at_any_moment_is_called(project):
+    # In the midst of each line that works on what is registered, as a signal handler or another thread may.
+    site = project({
+        **FILES,
+        "lib.py": """
+            import ponyreload
+            from ponyreload.lifecycle import hooks
+
+            lines = []
+            called = {"on_reload": set(), "on_retire": set()}
+
+            def trace(frame, event, arg):
+                if frame.f_code.co_filename == hooks.__file__:
+                    if is_on and frame.f_lineno not in lines:
+                        lines.append(frame.f_lineno)
+                        for kind, numbers in called.items():
+                            getattr(ponyreload, kind)(lambda numbers=numbers, line=lines[-1]: numbers.add(line))
+                    return trace
+
+            is_on = True
+        """,
+    })  # fmt: skip
+    site.replace("shop.py", "X = 1", "X = 1\non_reload(log.lines.clear)")
+    told = site.drive(f"""
+        import app, lib
+        threading.settrace(lib.trace)
+        request(app.application)
+        {TO_2}
+        until(lambda: len(app.reloader.living) == 1)
+        lib.is_on = False
+        project.replace("shop.py", "X = 2", "X = 3")
+        app.reloader.wait(2, 10)
+        until(lambda: len(app.reloader.living) == 1)
+        tell(lines=lib.lines, called={{kind: sorted(lines) for kind, lines in lib.called.items()}})
+    """)
+    assert len(told["lines"]) > 20
+    assert told["called"] == {"on_reload": sorted(told["lines"]), "on_retire": sorted(told["lines"])}
+
+
+def test_of_equal_functions_that_two_threads_register_at_once_one_is_called(project):
+    told = project({
+        **FILES,
+        "lib.py": """
+            import threading, ponyreload
+            both = threading.Barrier(2)
+            called = []
+
+            class Function:
+                def __init__(self, name):
+                    self.name = name
+
+                def __eq__(self, other):
+                    if self.name == "first" and isinstance(other, Function):
+                        both.wait(10)  # both have begun to compare
+                    return isinstance(other, Function) and self.name == other.name
+
+                def __call__(self):
+                    called.append(self.name)
+
+            def register(name):
+                ponyreload.on_retire(Function(name))
+
+            register("first")
+        """,
+        "app.py": "import lib\n" + textwrap.dedent(FILES["app.py"]),
+    }).drive(f"""
+        import app, lib
+        for wait in [in_thread(lambda: lib.register("second")) for _ in range(2)]:
+            wait()
+        request(app.application)
+        {TO_2}
+        until(lambda: len(app.reloader.living) == 1)
+        tell(called=lib.called)
+    """)  # fmt: skip
+    assert told["called"] == ["second", "first"]
 
 
 def test_a_hook_that_hangs_holds_up_nothing(project):

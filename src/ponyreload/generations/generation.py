@@ -79,7 +79,7 @@ class Generation:
         missing: Paths, without suffix, of modules that it looked for in vain.
         unmarked: Names among `modules` that turned out to be no user modules.
         apps: What fills each slot:  ("middleware", 0) -> <WSGI callable>
-        hooks: What it registered, by kind, in that order:  "on_reload" -> [<function>]
+        hooks: What it registered, by kind, in that order:  "on_reload" -> [<Hook>]
         contents: What each `Contents` holds for it.
         leases: One for each request that holds it; see `Living.lease` for what makes it safe.
         is_asked: Whether a request came since the updater last took note of that.
@@ -105,7 +105,7 @@ class Generation:
         self.unmarked: set[str] = set()
         self.apps: dict[object, Any] = {}
         self.middlewares_made = 0
-        self.hooks: dict[str, list[Callable[[], object]]] = {}
+        self.hooks: dict[str, list[Any]] = {}
         self.contents: MutableMapping[Any, Any] = {} if contents is None else contents
         self.leases: set[Lease] = set()
         self.is_asked = False

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ponyreload.generations.context import MARK, bind, entered
-from ponyreload.generations.owners import owner_of
+from ponyreload.generations.context import bind, entered, published
+from ponyreload.generations.owners import namespaces_of, owner_in
 
 if TYPE_CHECKING:
     from ponyreload.generations.generation import Generation
@@ -28,7 +29,7 @@ def on_reload(function: F) -> F:
     Raises:
         TypeError: *function* cannot be called.
     """
-    _RELOAD.add(function, sys._getframe(1).f_globals)
+    _register("on_reload", function, sys._getframe(1).f_globals)
     return function
 
 
@@ -44,13 +45,15 @@ def on_retire(function: F) -> F:
     Raises:
         TypeError: *function* cannot be called.
     """
-    _RETIRE.add(function, sys._getframe(1).f_globals)
+    _register("on_retire", function, sys._getframe(1).f_globals)
     return function
 
 
 def call_reload_hooks(serving: Generation) -> None:
     """Call the `on_reload` functions of system modules and of the generation that serves, in order of registration."""
-    _call([*_RELOAD.of_system_modules(), *_RELOAD.of(serving)], serving, "on_reload", "the reload goes on")
+    _sort_out(serving)
+    hooks = [each for owner in (None, serving) for each in _rest["on_reload"].copy() if each.owner is owner]
+    _call([*hooks, *serving.hooks.get("on_reload", ())], serving, "on_reload", "the reload goes on")
 
 
 def call_retire_hooks(generation: Generation) -> None:
@@ -58,61 +61,95 @@ def call_retire_hooks(generation: Generation) -> None:
 
     At the end of the process this is called more than once. Each function is called once for a generation.
     """
-    of_system_modules = [] if generation.has_called_hooks else _RETIRE.of_system_modules()
+    for each in (generation, published()):
+        _sort_out(each)
+    hooks = [] if generation.has_called_hooks else [each for each in _rest["on_retire"].copy() if each.owner is None]
     generation.has_called_hooks = True
-    functions = [*of_system_modules, *_RETIRE.of(generation)]
-    _RETIRE.of(generation).clear()
-    _call(functions[::-1], generation, "on_retire", f"generation {generation.number} retires all the same")
+    # Taken out one by one: another thread may be taking them too, and what is registered meanwhile is called as well.
+    for kind, rest in _rest.items():
+        for hook in rest.copy():
+            if hook.owner is generation:
+                with suppress(ValueError):
+                    rest.remove(hook)
+                    hooks += [hook] if kind == "on_retire" else []
+    own = generation.hooks.get("on_retire", [])
+    with suppress(IndexError):
+        while True:
+            hooks.append(own.pop(0))
+    _call(hooks[::-1], generation, "on_retire", f"generation {generation.number} retires all the same")
 
 
-class _Kind:
-    """The hooks of one kind. Its lists are only appended to, or replaced as a whole, so any thread may register."""
+class Hook:
+    """A function that was registered. Two are equal only if they are the same.
 
-    def __init__(self, name: str) -> None:
-        self._name = name
-        # Without generation, with the namespace that registered it. User modules do so before autoreload is turned
-        # on; the mark that their namespaces get tells them apart later.
-        self._rest: list[tuple[Callable[[], object], dict[str, Any]]] = []
+    Attributes:
+        function: The function.
+        code: The globals of the code that it runs, and of the code that registered it.
+    """
 
-    def add(self, function: Callable[[], object], namespace: dict[str, Any]) -> None:
-        if not callable(function):
-            raise TypeError(f"{self._name} takes a function without parameters, not {function!r}")
-        generation = _owner(function, namespace)
-        if generation is not None:
-            bind(namespace)
-            bind(getattr(function, "__globals__", None))
-            functions = generation.hooks.setdefault(self._name, [])
-            if function not in functions:
-                functions.append(function)
-        elif all(other != function for other, _ in self._rest):
-            self._rest.append((function, namespace))
+    __slots__ = ("code", "function")
 
-    def of(self, generation: Generation) -> list[Callable[[], object]]:
-        """Return the list of a generation's own."""
-        owners = [(_owner(*each), each) for each in self._rest]
-        early = [function for owner, (function, _) in owners if owner is generation]
-        own = generation.hooks.setdefault(self._name, [])
-        if early:
-            self._rest = [each for owner, each in owners if owner is not generation]
-            own[:0] = early
-        return own
+    def __init__(self, function: Callable[[], object], code: tuple[dict[str, Any], ...]) -> None:
+        self.function = function
+        self.code = code
 
-    def of_system_modules(self) -> list[Callable[[], object]]:
-        return [function for function, namespace in self._rest if _owner(function, namespace) is None]
+    @property
+    def owner(self) -> Generation | None:
+        """The generation that it belongs to; None for a system module's."""
+        # A method of a library's object is no user code, but the module that registers it may be. What counts was
+        # noted then: user code may have given the object a callback since.
+        return owner_in(self.code)
 
 
-def _owner(function: Callable[[], object], namespace: dict[str, Any]) -> Generation | None:
-    # A bound method of a library's object is no user code, but who registers it is.
-    return owner_of(function) or namespace.get(MARK)
+# The hooks that belonged to no generation when they were registered, in that order:  "on_reload" -> [<Hook>]. User
+# modules register before autoreload is on; later, the mark in their namespaces tells these from system modules' hooks.
+#
+# Threads: any may register at any moment, also a signal handler in the midst of this code. So each list stays the
+# same object, and is only changed by one call of a method of `list`, for which Python takes the lock of the list (with
+# a GIL, that is the lock). No lock of ours is held while functions are compared, which may be code of the application,
+# and there is none to be found held in a forked process.
+_rest: dict[str, list[Hook]] = {"on_reload": [], "on_retire": []}
 
 
-def _call(functions: list[Callable[[], object]], generation: Generation, kind: str, outcome: str) -> None:
+def _register(kind: str, function: Callable[[], object], namespace: dict[str, Any]) -> None:
+    """Register a function for the generation of its code, or else of the code that registers it."""
+    if not callable(function):
+        raise TypeError(f"{kind} takes a function without parameters, not {function!r}")
+    hook = Hook(function, (*namespaces_of(function, carried=True), namespace))
+    for names in hook.code:
+        bind(names)
+    owner = hook.owner
+    hooks = _rest[kind] if owner is None else owner.hooks.setdefault(kind, [])
+    # Each counts once. Of two threads that register equal ones, both have theirs in the list before they compare, so
+    # only the second one takes its own out.
+    hooks.append(hook)
+    for each in [*_rest[kind], *hooks]:
+        if each is hook:
+            break
+        if each.owner is owner and each.function == function:
+            hooks.remove(hook)
+            break
+
+
+def _sort_out(generation: Generation | None) -> None:
+    """Make the process's what a module registered in a load and then turned out to be a system module."""
+    for kind, hooks in () if generation is None else list(generation.hooks.items()):
+        for hook in hooks.copy():
+            if hook.owner is None:
+                # There first, gone here second: who goes through both lists meanwhile may find it twice, but never
+                # misses it.
+                _rest[kind].append(hook)
+                with suppress(ValueError):
+                    hooks.remove(hook)
+
+
+def _call(hooks: Iterable[Hook], generation: Generation, kind: str, outcome: str) -> None:
     # Nothing ends because a generation retires. But a load that is given up is to end, also in a hook.
     errors = Exception if kind == "on_reload" else BaseException
     with entered(generation):
-        for function in functions:
+        for hook in dict.fromkeys(hooks):
             try:
-                function()
+                hook.function()
             except errors as error:
                 import logging  # here, as the two below: every user module imports this module
 
@@ -120,9 +157,5 @@ def _call(functions: list[Callable[[], object]], generation: Generation, kind: s
                 from ponyreload.reporting import say
 
                 report = load_error(generation, generation.number, error)
-                name = getattr(function, "__qualname__", repr(function))
+                name = getattr(hook.function, "__qualname__", repr(hook.function))
                 say(f"{kind} function {name} failed; {outcome}:\n{report.details}", logging.ERROR)
-
-
-_RELOAD = _Kind("on_reload")
-_RETIRE = _Kind("on_retire")
