@@ -80,11 +80,11 @@ def test_nothing_is_said_of_generations_that_go(project):
 
 def test_nothing_is_said_of_a_generation_that_goes_a_little_later(project):
     told = project(files(2)).drive(f"""{HEAD}
-    looks, plain = [], retention.Retained.look
+    looks, plain = [], retention.Retained.report
     def look(self):
         looks.append(plain(self))
         return looks[-1]
-    retention.Retained.look = look
+    retention.Retained.report = look
     retention.GRACE_SECONDS = 3600
     edit(2)
     edit(3)
@@ -97,6 +97,52 @@ def test_nothing_is_said_of_a_generation_that_goes_a_little_later(project):
     tell(said=said.getvalue())
     """)
     assert "kept alive" not in told["said"]
+
+
+def test_a_generation_is_reported_once_though_a_second_search_begins_during_the_first(project):
+    told = project(files(2)).drive(f"""{HEAD}
+    plain, searches = retention.holder_of_each, []
+    inside, leave = threading.Event(), threading.Event()
+    def search(*generations):
+        searches.append(1)
+        inside.set()
+        leave.wait(20)
+        return plain(*generations)
+    retention.holder_of_each = search
+    def is_searching():
+        return [each for each in threading.enumerate() if each.name == "ponyreload looks for holders"]
+    edit(2)
+    edit(3)
+    inside.wait(20)
+    retained = app.reloader.application.retained
+    asks_again = [retained.report() for _ in range(3)]
+    leave.set()
+    told_of("generation 2 is kept alive")
+    until(lambda: not is_searching())
+    asks_again.append(retained.report())
+    until(lambda: not is_searching())
+    tell(said=said.getvalue(), asks_again=asks_again)
+    """)
+    assert told["said"].count("generation 2 is kept alive") == 1
+    # Who came in between is to come again: nobody has told it what the first search will find.
+    assert told["asks_again"] == [True, True, True, False]
+
+
+def test_a_generation_whose_requests_were_named_is_reported_with_its_holder_too(project):
+    site = project(files(2))
+    site.replace("app.py", "use_autoreload()", "use_autoreload(drain_seconds=0.1)")
+    told = site.drive(f"""{HEAD}
+    edit(2)
+    lease = app.reloader.lease({{"REQUEST_METHOD": "GET", "PATH_INFO": "/slow"}})
+    project.replace("shop.py", "X = 2", "X = 3")
+    app.reloader.wait(2, 10)
+    told_of("generation 2 is held by GET /slow")
+    app.reloader.release(lease)
+    lease = None  # which would hold the generation itself
+    told_of("generation 2 is kept alive by cache.held['order 2'] -> shop.Order")
+    tell(said=said.getvalue())
+    """)
+    assert told["said"].count("generation 2 is held by") == 1
 
 
 def test_more_generations_than_usual_are_reported_with_their_holders_and_reloading_goes_on(project):

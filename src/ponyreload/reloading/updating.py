@@ -145,7 +145,7 @@ class Updater:
             gc.collect()
             collector.collected()
         # Not in a burst: what has just retired may still be in the hands of the thread that saw to it.
-        if is_quiet and application.retained.look():
+        if is_quiet and application.retained.report():
             with application.news:
                 collector.at = time.monotonic() + GRACE_SECONDS
 
