@@ -182,7 +182,7 @@ def test_a_factory_that_fails_is_asked_again(site):
 
 ITS_OWN = """
     from ponyreload import *
-    X = 1
+    import lib; X = 1
     class Cart:
         items = 0
     cart = keep("cart", WHAT)
@@ -203,6 +203,15 @@ ITS_OWN = """
         ),
         ("lambda: __import__('sys').modules[__name__]", "the user module shop"),
         ("lambda: (lambda: 1)", "shop.<lambda>.<locals>.<lambda>, which is of a user module"),
+        ("lambda: Cart().__init__", "an instance of shop.Cart, a class of a user module"),
+        (
+            "lambda: __import__('functools').lru_cache(lambda: 1)",
+            "shop.<lambda>.<locals>.<lambda>, which is of a user module",
+        ),
+        ("lambda: (each for each in 'ab')", "shop.<lambda>.<locals>.<genexpr>, which is of a user module"),
+        ("lambda: globals()", "the user module shop"),
+        ("lambda: setattr(lib.Pool, 'debug', lambda self: 1) or lib.Pool()", None),
+        ("lambda: lib.Pool().close", None),
     ],
 )
 def test_user_code_is_refused_with_the_reason(site, what, said):

@@ -58,16 +58,15 @@ APP = """
 """
 DRIVE = """
     import app, system
-    from ponyreload.ownership import threads
     reloader = app.reloader
-    leftovers = reloader.application.owned._threads._leftovers
-
-    def retired():
-        until(lambda: len(reloader.living) == 1)
-        until(lambda: not leftovers._expected and leftovers._thread is None)
 
     def names():
         return sorted(t.name for t in threading.enumerate())
+
+    def retired():
+        until(lambda: len(reloader.living) == 1)
+        # What has been waiting for threads by then has named those that go on when it ends.
+        until(lambda: "ponyreload waits for threads" not in names())
 """
 # All in one line, without what differs.
 WARNING = (
@@ -245,6 +244,26 @@ def test_a_thread_that_a_library_starts_is_named_only_if_each_generation_has_one
     assert len(found) == 1
     assert "go on: 'scheduler' (runs system.Scheduler.run)" in found[0]
     assert "monitor" not in found[0]
+
+
+def test_the_threads_of_a_library_stay_its_own_though_user_code_patches_the_class_of_threads(drive):
+    told = drive("""
+        system.Scheduler().start()  # not while user code runs
+        reloader.reload()
+        retired()
+        system.stop.set()
+        tell(ran=system.lines)
+    """, after="""
+        plain = threading.Thread.run
+
+        def run(self):
+            system.lines.append(self.name)
+            plain(self)
+
+        threading.Thread.run = run
+    """)  # fmt: skip
+    assert "scheduler" in told["ran"]
+    assert warnings(told) == []
 
 
 def test_threads_are_not_kept_in_memory(drive):
@@ -475,6 +494,7 @@ def test_what_was_wrapped_is_as_it_was_once_the_reloader_has_stopped(drive):
 def test_a_forked_process_has_sound_locks_and_none_of_the_threads(drive):
     told = drive("""
         from ponyreload.ownership.makers import Belongings
+        threads = reloader.application.owned.threads
         request(app.application)
         reloader.reload()
         retired()
@@ -490,14 +510,13 @@ def test_a_forked_process_has_sound_locks_and_none_of_the_threads(drive):
         for _ in range(20):
             pid = os.fork()
             if pid == 0:
-                threads = reloader.application.owned._threads
-                counts = [len(threads._own.of(each)) for each in reloader.living]
+                counts = [len(threads.own.of(each)) for each in reloader.living]
                 is_free = Belongings.lock.acquire(timeout=5)
                 os._exit(0 if counts == [0] and is_free else 1)
             statuses.append(os.waitpid(pid, 0)[1])
         ends.set()
         holds()
-        tell(statuses=statuses, threads=len(reloader.application.owned._threads._own.of(reloader.serving)))
+        tell(statuses=statuses, threads=len(threads.own.of(reloader.serving)))
     """, after="""
         def poll():
             superseded(20)

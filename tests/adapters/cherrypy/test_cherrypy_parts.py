@@ -620,3 +620,56 @@ def test_what_a_system_module_mounts_stays_and_a_retired_generation_goes_all_the
             server.wait_for("/before/", "nothing")
             server.wait_for("/after/", "nothing")
         assert "kept alive" not in server.log
+
+
+def test_what_a_system_module_has_given_to_cherrypy_stays_though_user_code_patches_its_class(project):
+    files = {
+        "library.py": """
+            import threading
+            import cherrypy
+            from cherrypy.process.plugins import SimplePlugin
+
+            told = []
+
+            class Plugin(SimplePlugin):
+                def before_request(self):
+                    told.append("heard")
+
+            class Page:
+                @cherrypy.expose
+                def index(self):
+                    return "library"
+
+            cherrypy.engine.library = Plugin(cherrypy.engine)
+            cherrypy.engine.library.subscribe()
+            cherrypy.tree.mount(Page(), "/library", {"/": {"tools.library.on": True}})
+            cherrypy.tools.library = cherrypy.Tool("before_finalize", lambda: told.append("tool"))
+        """,
+        "app.py": script(
+            HEAD.replace("import gates", "import library"),
+            """
+            for patched in (library.Plugin, library.Page, cherrypy.Tool, cherrypy.Application):
+                patched.debug = lambda self: VERSION
+
+            class Root:
+                @cherrypy.expose
+                def index(self):
+                    return str(VERSION)
+
+                @cherrypy.expose
+                def told(self):
+                    found, library.told[:] = sorted(library.told), []
+                    return json.dumps([found, hasattr(cherrypy.engine, "library")])
+
+            cherrypy.quickstart(Root())
+            """,
+        ),
+    }
+    site = project(files)
+    with site.serve() as server:
+        for version in (1, 2, 3):
+            server.wait_for("/", str(version))
+            server.get("/told")
+            assert server.get("/library/") == "library"
+            assert json.loads(server.get("/told")) == [["heard", "heard", "tool"], True]
+            site.replace("app.py", f"VERSION = {version}", f"VERSION = {version + 1}")
