@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import functools
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from types import (
     AsyncGeneratorType,
     BuiltinMethodType,
@@ -63,18 +63,20 @@ CALLERS = tuple(
     (kind, vars(kind)[name].__get__)
     for kind, name in (
         (functools.partial, "func"),
-        (MethodType, "__func__"),
         (classmethod, "__func__"),
         (staticmethod, "__func__"),
         (defaultdict, "default_factory"),
     )
 )
-BOUND = tuple((kind, vars(kind)["__self__"].__get__) for kind in (MethodType, BuiltinMethodType, MethodWrapperType))
+# What a class has of a function in its body.
+IN_CLASSES = (*CALLERS[1:3], (property, vars(property)["fget"].__get__))
 # Where what can be suspended has its frame.
 FRAME_OF = ((GeneratorType, "gi_frame"), (CoroutineType, "cr_frame"), (AsyncGeneratorType, "ag_frame"))
 # A function that wraps one that wraps one ...; a longer chain is a ring.
 MOST_PARTS = 40
-_getter: Any = vars(property)["fget"].__get__
+# The flag of classes that may have functions in them: all that Python code has made, and some of C code.
+HEAP_TYPE = 1 << 9
+_flags: Any = vars(type)["__flags__"].__get__
 
 
 # -- who -----------------------------------------------------------------------------------------------------
@@ -143,17 +145,24 @@ def parts_of(thing: Any) -> Iterator[Any]:
             return
         part = todo.pop()
         yield part
-        kind = type(part)
-        found = [get(part) for caller, get in CALLERS if issubclass(kind, caller)]
-        if not issubclass(kind, ModuleType | type):
-            found += [wrapped] if (wrapped := (own_namespace(part) or {}).get("__wrapped__")) is not None else []
-            found += [bound_to(part)]
-        todo += [each for each in reversed(found) if each is not None]
+        todo += [each for each in reversed(_called_by(part)) if each is not None]
+
+
+def _called_by(thing: Any) -> Sequence[Any]:
+    kind = type(thing)
+    if kind is MethodType:
+        return thing.__func__, thing.__self__
+    if issubclass(kind, ModuleType | type):
+        return ()
+    own = thing.__dict__ if kind is FunctionType else own_namespace(thing)
+    wrapped = None if own is None else own.get("__wrapped__")
+    return [*(get(thing) for each, get in CALLERS if issubclass(kind, each)), wrapped, bound_to(thing)]
 
 
 def bound_to(method: Any) -> Any:
     """Return the object of a bound method; None for all else."""
-    return next((get(method) for kind, get in BOUND if issubclass(type(method), kind)), None)
+    kind = type(method)
+    return method.__self__ if kind is MethodType or kind is BuiltinMethodType or kind is MethodWrapperType else None
 
 
 def _own_namespaces(thing: Any) -> Iterator[Names]:
@@ -171,12 +180,12 @@ def namespace_of(thing: Any) -> Names | None:
     """Return the namespace that *thing* is, or that its code runs in; None for a class and for other objects."""
     kind = type(thing)
     own: Any = None
-    if issubclass(kind, ModuleType):
-        own = namespace_of_module(thing)
+    if kind is FunctionType:
+        own = thing.__globals__
     elif kind is dict:
         own = thing if MARK in thing else None
-    elif kind is FunctionType:
-        own = thing.__globals__
+    elif issubclass(kind, ModuleType):
+        own = namespace_of_module(thing)
     else:
         frame = thing if kind is FrameType else frame_of(thing)
         own = None if frame is None else frame.f_globals
@@ -185,7 +194,10 @@ def namespace_of(thing: Any) -> Names | None:
 
 def frame_of(thing: Any) -> FrameType | None:
     """Return the frame of a generator or coroutine that has not ended; None for all else."""
-    return next((getattr(thing, name) for kind, name in FRAME_OF if type(thing) is kind), None)
+    for kind, name in FRAME_OF:
+        if type(thing) is kind:
+            return getattr(thing, name)  # type: ignore[no-any-return]
+    return None
 
 
 # -- classes -------------------------------------------------------------------------------------------------
@@ -193,12 +205,16 @@ def frame_of(thing: Any) -> FrameType | None:
 
 def _names_of_class(kind: type) -> Names | None:
     """Return the globals of the functions that stand in the body of a class; None if there are none."""
+    if not _flags(kind) & HEAP_TYPE:
+        return None
     module = module_of(kind)
     for value in list(namespace_of_class(kind).values()):
-        function = _getter(value) if issubclass(type(value), property) else value
-        function = next((get(function) for each, get in CALLERS if issubclass(type(function), each)), function)
-        if type(function) is FunctionType and function.__globals__.get("__name__") == module:
-            return function.__globals__
+        function = value
+        if type(value) is not FunctionType:
+            function = next((get(value) for each, get in IN_CLASSES if issubclass(type(value), each)), None)
+        names = namespace_of(function) if type(function) is FunctionType else None
+        if names is not None and type(name := names.get("__name__")) is str and name == module:
+            return names
     return None
 
 

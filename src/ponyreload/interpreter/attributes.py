@@ -37,7 +37,8 @@ def class_of(thing: Any) -> type:
 
 def module_of(thing: Any) -> str:
     """Return the name of the module that a function or a class is from, or an object's class; "" if it is unknown."""
-    name = thing.__module__ if type(thing) in (BuiltinFunctionType, FunctionType) else None
+    is_function = type(thing) is FunctionType or type(thing) is BuiltinFunctionType
+    name = thing.__module__ if is_function else None
     name = _module(class_of(thing)) if name is None else name
     return name if type(name) is str else ""
 

@@ -130,7 +130,7 @@ def _names_of_thread(thread: threading.Thread) -> dict[str, Any] | None:
     """Return the globals of the user code that a thread is to run: of its class, or of what it was given."""
     # Not public but for timers. A thread deletes its target when it has run.
     given = (own_namespace(thread) or {}).get("function" if isinstance(thread, threading.Timer) else "_target")
-    return names_of(thread) or names_of(given)
+    return names_of(type(thread)) or names_of(given)
 
 
 def _is_waited_for(thread: threading.Thread, generation: Generation) -> bool:
