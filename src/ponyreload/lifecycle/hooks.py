@@ -8,7 +8,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ponyreload.generations.context import bind, entered, published
-from ponyreload.generations.owners import namespaces_of, owner_in
 
 if TYPE_CHECKING:
     from ponyreload.generations.generation import Generation
@@ -98,6 +97,8 @@ class Hook:
         """The generation that it belongs to; None for a system module's."""
         # A method of a library's object is no user code, but the module that registers it may be. What counts was
         # noted then: user code may have given the object a callback since.
+        from ponyreload.generations.owners import owner_in  # here: every user module imports this module
+
         return owner_in(self.code)
 
 
@@ -113,6 +114,8 @@ _rest: dict[str, list[Hook]] = {"on_reload": [], "on_retire": []}
 
 def _register(kind: str, function: Callable[[], object], namespace: dict[str, Any]) -> None:
     """Register a function for the generation of its code, or else of the code that registers it."""
+    from ponyreload.generations.owners import namespaces_of  # here: as above
+
     if not callable(function):
         raise TypeError(f"{kind} takes a function without parameters, not {function!r}")
     hook = Hook(function, (*namespaces_of(function, carried=True), namespace))

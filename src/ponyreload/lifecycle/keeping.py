@@ -9,8 +9,6 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ponyreload.generations.context import active, bind, calling_names, made_for_process, published
-from ponyreload.generations.owners import is_user_code, namespace_of, parts_of
-from ponyreload.interpreter.attributes import class_name, mro_of
 
 if TYPE_CHECKING:
     from ponyreload.generations.generation import Generation
@@ -206,6 +204,10 @@ def _close(dropped: list[tuple[_Kept, Any]]) -> None:
 
 def _user_code(thing: Any, generation: Generation) -> str | None:
     """Say what *thing* is, if it is user code, calls it, or is made of it."""
+    # Here: as above.
+    from ponyreload.generations.owners import is_user_code, namespace_of, parts_of
+    from ponyreload.interpreter.attributes import class_name, mro_of
+
     part = next((each for each in parts_of(thing) if is_user_code(each, generation)), None)
     if part is None:
         return None
