@@ -11,8 +11,9 @@ from importlib.machinery import ModuleSpec
 from typing import Any
 
 from ponyreload.adapters.adapter import Adapter, Host
-from ponyreload.imports.names import own_namespace, unrouted_modules
+from ponyreload.imports.names import unrouted_modules
 from ponyreload.imports.routed import RoutedModule
+from ponyreload.interpreter.attributes import own_namespace
 from ponyreload.reporting import say
 
 __all__ = ["ADAPTER", "UWSGIAdapter"]
@@ -95,7 +96,7 @@ def _show_applications(options: dict[str, Any]) -> None:
 def _show(module_name: str, names: set[str]) -> None:
     module = sys.modules.get(module_name)
     if type(module) is RoutedModule:
-        own_namespace(module).update((name, getattr(module, name)) for name in names & set(dir(module)))
+        (own_namespace(module) or {}).update((name, getattr(module, name)) for name in names & set(dir(module)))
 
 
 ADAPTER = UWSGIAdapter()

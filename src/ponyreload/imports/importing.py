@@ -31,9 +31,10 @@ from ponyreload.generations.context import (
 from ponyreload.generations.generation import Generation
 from ponyreload.imports.loaders import CandidateLoader, NotifyingLoader
 from ponyreload.imports.modules import Modules, plain_import, plain_reload
-from ponyreload.imports.names import MAIN, absolute_name, file_of, named_by, note_missing, own_namespace
+from ponyreload.imports.names import MAIN, absolute_name, file_of, named_by, note_missing
 from ponyreload.imports.routed import RoutedModule, name_of
 from ponyreload.imports.specs import copied
+from ponyreload.interpreter.attributes import own_namespace
 
 __all__ = ["ImportHooks"]
 
@@ -219,13 +220,13 @@ class ImportHooks:
                 # A system module in a user package becomes an attribute of this generation's package.
                 parent, _, child = name.rpartition(".")
                 package = self._modules.loaded(generation, parent)
-                if package is not None and child not in own_namespace(package):
+                if package is not None and child not in (own_namespace(package) or {}):
                     setattr(package, child, sys.modules[name])
         return module
 
     def _load_children(self, generation: Generation, name: str, package: Any, fromlist: Iterable[str]) -> None:
         """Load the submodules that ``from name import …`` asks for."""
-        namespace = own_namespace(sys.modules.get(name) if package is None else package)
+        namespace = own_namespace(sys.modules.get(name) if package is None else package) or {}
         for attribute in fromlist:
             child = f"{name}.{attribute}"
             if child not in self._table.routed:
@@ -246,7 +247,7 @@ class ImportHooks:
     def _reload(self, module: ModuleType) -> ModuleType:
         """Replace `importlib.reload`: a user module runs again in its own generation."""
         is_routed = type(module) is RoutedModule
-        namespace = own_namespace(module)
+        namespace = own_namespace(module) or {}
         generation = active() if is_routed else namespace.get(MARK)
         name = name_of(module) if is_routed else namespace.get("__name__")
         if generation is None or name not in self._table.routed or name == MAIN or not self._installed:
@@ -279,7 +280,7 @@ def _has_all(module: Any, fromlist: Iterable[str]) -> bool:
 
 
 def _is_package(name: str, module: Any) -> bool:
-    return name not in OURS and "__path__" in own_namespace(module)
+    return name not in OURS and "__path__" in (own_namespace(module) or {})
 
 
 _plain_import_by_name = _bootstrap._gcd_import

@@ -7,24 +7,20 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.machinery import EXTENSION_SUFFIXES
-from types import FunctionType, GetSetDescriptorType, MemberDescriptorType, ModuleType
+from types import FunctionType
 from typing import Any
 
 from ponyreload.generations.generation import Generation
 from ponyreload.imports.routed import RoutedModule
+from ponyreload.interpreter.attributes import namespace_of_class, own_namespace
 from ponyreload.options import marking
 
 __all__ = [
     "MAIN", "absolute_name", "file_of", "has_source", "is_extension", "named_by", "namespace_of", "note_missing",
-    "own_namespace", "unrouted_modules",
+    "unrouted_modules",
 ]  # fmt: skip
 
 MAIN = "__main__"
-
-# The descriptors of Python's own types. They read what a class may define in its own way.
-_namespace_of_module: Any = vars(ModuleType)["__dict__"].__get__
-_namespace_of_class: Any = vars(type)["__dict__"].__get__
-_mro: Any = vars(type)["__mro__"].__get__
 
 
 def unrouted_modules() -> Iterator[tuple[str, Any, dict[str, Any]]]:
@@ -48,28 +44,12 @@ def namespace_of(name: str, module: Any) -> dict[str, Any]:
     Runs no code of *module* or its class: some libraries have modules that import half the world when they are asked
     for an attribute.
     """
-    namespace = own_namespace(module)
+    namespace = own_namespace(module) or {}
     if "__builtins__" not in namespace:  # no code ran in it
-        for method in list(_namespace_of_class(type(module)).values()):
+        for method in list(namespace_of_class(type(module)).values()):
             if type(method) is FunctionType and method.__globals__.get("__name__") == name:
                 return method.__globals__
     return namespace
-
-
-def own_namespace(thing: Any) -> dict[str, Any]:
-    """Return the `__dict__` of a module or another object; empty if it has none, or its class makes it up.
-
-    Runs no code of *thing* or its class.
-    """
-    namespace: Any = None
-    if issubclass(type(thing), ModuleType):
-        namespace = _namespace_of_module(thing)
-    else:
-        spaces = map(_namespace_of_class, _mro(type(thing)))
-        member: Any = next((space["__dict__"] for space in spaces if "__dict__" in space), None)
-        if type(member) in (GetSetDescriptorType, MemberDescriptorType):
-            namespace = member.__get__(thing)
-    return namespace if issubclass(type(namespace), dict) else {}
 
 
 def file_of(namespace: Mapping[str, Any]) -> str | None:

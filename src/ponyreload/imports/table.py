@@ -10,8 +10,9 @@ from typing import Any
 
 from ponyreload.generations.context import MARK
 from ponyreload.generations.generation import Generation
-from ponyreload.imports.names import file_of, namespace_of, own_namespace
+from ponyreload.imports.names import file_of, namespace_of
 from ponyreload.imports.routed import RoutedModule, name_of
+from ponyreload.interpreter.attributes import own_namespace
 
 __all__ = ["Table"]
 
@@ -101,7 +102,7 @@ class Table:
             if other is not None and name in self.routed:
                 sys.modules[name] = self.routed[name]
             generation.modules[name] = result
-        self.settle(generation, own_namespace(module))
+        self.settle(generation, own_namespace(module) or {})
         return result
 
     def settle(self, generation: Generation, namespace: dict[str, Any]) -> None:
@@ -140,7 +141,7 @@ class Table:
                 generation.sources.pop(file_of(namespace) or "", None)
                 for key, value in list(namespace.items()):
                     if issubclass(type(value), ModuleType):
-                        home = str(own_namespace(value).get("__name__"))
+                        home = str((own_namespace(value) or {}).get("__name__"))
                         if generation.modules.get(home) is value:
                             namespace[key] = self.routed[home]
             if generation.unmarked:
@@ -167,7 +168,7 @@ class Table:
                 routed, system = self.routed.pop(name), self._system.pop(name, None)
                 _substitute(sys.modules, name, routed, system)
                 parent, _, child = name.rpartition(".")
-                _substitute(own_namespace(sys.modules.get(parent)), child, routed, system)
+                _substitute(own_namespace(sys.modules.get(parent)) or {}, child, routed, system)
 
     def leave(self, generation: Generation) -> None:
         """Put the real modules of *generation* into `sys.modules`: routing ends."""
