@@ -119,7 +119,7 @@ class AutoreloadMiddleware:
         reloader = turn_on(caller.f_globals, options)
         application: Any = resolve(app) if isinstance(app, str) else app
         if not callable(application):
-            raise TypeError(f"{app!r} is no WSGI callable: {application!r}")
+            raise TypeError(f"{app!r} is not a WSGI callable: {application!r}")
         filler = active()
         self._call: WSGIApplication = application
         if reloader is not None and filler is not None:

@@ -109,7 +109,7 @@ def test_a_server_in_a_script_that_does_not_use_ponyreload_follows_the_edits(pro
             site.replace("shop.py", f"VERSION = {version - 1}", f"VERSION = {version}")
             live.wait_for("/", str(version))
         site.replace("app.py", "start(app)", "start(app)  # changed")
-        live.wait_for_log("is no user module: only a restart brings it in")
+        live.wait_for_log("is not reloaded")
         assert "Error" not in live.log
 
 
@@ -146,7 +146,7 @@ def test_the_deleted_file_of_a_unix_socket_is_told_of(project):
     with site.serve() as live:
         site.replace("app.py", "VERSION = 1", "VERSION = 2")
         live.wait_for_log(STILL)
-        gone = "Its file has been deleted, so nobody reaches what runs: that takes a restart"
+        gone = "Its file has been deleted, so nobody reaches what runs: that needs a restart"
         assert f"{WAYS_OUT}. {gone}\n" in live.log
 
 

@@ -51,7 +51,7 @@ ONE_SERVER = """
     finally:
         server.stop()
 """
-REST = "that takes a restart of the process; what runs goes on as it is\n"
+REST = "restart to apply it; until then nothing changes\n"
 
 
 @pytest.fixture
@@ -140,7 +140,7 @@ def test_a_new_server_is_said_to_need_a_restart_and_the_one_that_runs_goes_on(se
     with running as server:
         site.edit("app.py", dedent(HEAD).replace("VERSION = 1", "VERSION = 2") + dedent(TWO_SERVERS))
         server.wait_for("/", "shop 2")
-        said = f"a new server at 127.0.0.1:{server.other} takes a restart of the process to run\n"
+        said = f"a new server at 127.0.0.1:{server.other} needs a restart to run\n"
         server.wait_for_log(said)
         with pytest.raises(OSError, match="refused"):
             at(server.other)
@@ -155,7 +155,7 @@ def test_a_changed_address_or_number_of_threads_is_said_to_need_a_restart_and_th
         changed = f"the server's address changed from 127.0.0.1:{server.port} to 127.0.0.1:{server.other}: {REST}"
         assert changed in server.log
         assert f"the server's number of threads changed from 5 to 6: {REST}" in server.log
-        assert server.log.count("takes a restart") == 2
+        assert server.log.count("needs a restart") == 2
 
 
 def test_a_script_whose_main_thread_waits_for_the_thread_of_its_server_is_reloaded(project):

@@ -154,7 +154,7 @@ TWO_RELOADERS = (
     "so autoreload is off; to have it instead, pass use_reloader=False to run_simple or app.run "
     "(Flask's debug=True means True)\n"
 )
-UNKNOWN_WORD = "PONYRELOAD=offf counts for nothing: it is neither on or 1 or yes or true, nor off or 0 or no or false\n"
+UNKNOWN_WORD = "PONYRELOAD=offf is ignored: it is neither on or 1 or yes or true, nor off or 0 or no or false\n"
 
 
 @pytest.mark.parametrize(

@@ -328,10 +328,8 @@ def test_an_edit_that_asks_for_flasks_own_reloader_is_told_that_this_takes_a_res
     site = project({"app.py": dedent(WITH_FLASK).format(options="")})
     with site.serve() as server:
         site.replace("app.py", "))", "), debug=True)")
-        said = (
-            "use_reloader=True (Flask's debug=True means it) asks for werkzeug's reloader: that takes a restart of the"
-        )
-        server.wait_for_log(f"{said} process; what runs goes on as it is\n")
+        said = "use_reloader=True (Flask's debug=True means it) asks for werkzeug's reloader: restart to apply it"
+        server.wait_for_log(f"{said}; until then nothing changes\n")
         server.wait_for("/", "1 in generation 2")
         site.replace("app.py", "VERSION = 1", "VERSION = 3")
         server.wait_for("/", "3 in generation 3")
@@ -415,7 +413,7 @@ def test_gunicorn_that_patches_what_it_has_preloaded_is_told_so_and_serves(proje
     site = project(GUNICORN)
     with site.serve("-m", "gunicorn", "-k", "gevent", "--preload", "shop:app") as server:
         site.replace("shop.py", "VERSION = 1", "VERSION = 2")
-        server.wait_for_log("threading was patched after ponyreload had been imported, so nothing is reloaded")
+        server.wait_for_log("threading was patched after ponyreload was imported, so nothing is reloaded")
         for _ in range(3):
             assert server.get().startswith("1 from ")
         assert server.log.count("was patched") == 1
@@ -608,7 +606,7 @@ def test_a_script_that_waits_in_its_own_way_for_servers_in_threads_is_reloaded(s
         assert "Traceback" not in server.log
 
 
-REST = "that takes a restart of the process; what runs goes on as it is\n"
+REST = "restart to apply it; until then nothing changes\n"
 
 
 @pytest.mark.parametrize(

@@ -289,7 +289,7 @@ def test_explain_says_of_a_system_module_why_it_is_none(project):
         "conf (conf.py)",
         "  system module: its USE_AUTORELOAD is false",
         "  imported by: store.views (store/views.py:1)",
-        "  an edit of it: nothing is reloaded, and the log says so; it takes a restart",
+        "  an edit of it: nothing is reloaded, and the log says so; it needs a restart",
     ]
     assert explanation(site, "logging")[1] == "  system module: it is part of the standard library"
     assert explanation(site, "click")[1] == "  system module: it is an installed package"

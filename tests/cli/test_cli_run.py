@@ -125,7 +125,7 @@ def test_a_module_that_says_no_is_not_reloaded(project):
     )
     with serve(site, "app") as server:
         site.replace("conf.py", "COUNT = 1", "COUNT = 2")
-        server.wait_for_log("conf.py changed, but conf is no user module: only a restart brings it in")
+        server.wait_for_log("conf.py changed but is not reloaded (conf is a system module)")
         site.edit("shop.py", "import conf\nNAME = f'still {conf.COUNT}'")
         server.wait_for("/", "still 1")
 
@@ -187,7 +187,7 @@ def test_poll_may_do_without_its_number(project, arguments):
 def test_where_autoreload_does_nothing_the_application_is_served_all_the_same(project):
     with serve(project(SITE), "app", PONYRELOAD="off") as server:
         assert server.get() == "tea"
-        server.wait_for_log("autoreload does nothing here, so an edit takes a restart")
+        server.wait_for_log("autoreload does nothing here, so an edit needs a restart")
 
 
 # -- a broken start ----------------------------------------------------------------------------------------------

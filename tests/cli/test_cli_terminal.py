@@ -122,7 +122,7 @@ def test_what_the_log_says_of_ponyreload_is_one_line_even_if_the_application_con
     with start(site) as terminal:
         terminal.wait_for("➜ http")
         site.edit("conf.py", "USE_AUTORELOAD = False\nA = 1")
-        terminal.wait_for(TIME + " ! conf.py changed, but conf is no user module")
+        terminal.wait_for(TIME + " ! conf.py changed but is not reloaded")
         site.edit("shop.py", "NAME = 'milk'")
         terminal.wait_for(TIME + " ✓ generation 2 serves")
         assert not [line for line in terminal.lines if line.startswith("root says")]

@@ -447,7 +447,7 @@ def test_each_module_of_the_project_has_its_reason(project):
         "cache": ["cache.py", nothing],
         "fast": [f"fast{EXTENSION_SUFFIXES[0]}", "it is an extension module: Python cannot load one again"],
         "frozen": ["frozen.py", "its USE_AUTORELOAD is false"],
-        "packed": ["site.egg/packed.pyc", "it is marked, but has no source file that can be read again"],
+        "packed": ["site.egg/packed.pyc", "it is marked, but has no source file to reload"],
         "plain": ["plain.py", nothing],
     }
 

@@ -153,7 +153,7 @@ def test_more_generations_than_usual_are_reported_with_their_holders_and_reloadi
     edit(12)
     tell(said=said.getvalue(), answer=request(app.application))
     """)
-    number, _, rest = told["said"].partition(" superseded generations are in memory; reloading goes on\n")
+    number, _, rest = told["said"].partition(" superseded generations are in memory; reloading continues\n")
     assert int(number.split()[-1]) >= 9
     for held in range(2, 10):
         assert f"generation {held} is kept alive by cache.held['order {held}'] -> shop.Order (system module" in rest

@@ -336,7 +336,7 @@ def test_zipped_modules_are_refused_with_a_clear_word(project):
         tell(first=first, second=request(app.application))
     """)
     assert (told["first"], told["second"]) == ("1", "1")
-    assert "boxed is marked, but has no source file that can be read again (shop.egg/boxed.py)" in told["stderr"]
+    assert "boxed is marked, but has no source file to reload (shop.egg/boxed.py)" in told["stderr"]
 
 
 def test_an_import_string_leads_to_the_newest_generation(project):

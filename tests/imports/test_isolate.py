@@ -60,7 +60,7 @@ def dedented(code):
 
 
 def warnings_in(told):
-    return [line for line in told["stderr"].splitlines() if "isolate" in line or "of which each generation" in line]
+    return [line for line in told["stderr"].splitlines() if "isolate" in line or "which each generation loads" in line]
 
 
 # -- the mechanism -----------------------------------------------------------------------------------------------
@@ -321,7 +321,7 @@ def test_reload_runs_a_user_module_again_in_its_own_generation(project):
 
 KNOWN = (
     "{file} uses prometheus_client, which refuses to register a metric a second time, so that the next load fails; "
-    'have it loaded with each generation: use_autoreload(isolate=({before}"prometheus_client",)), and restart'
+    'load it with each generation: use_autoreload(isolate=({before}"prometheus_client",)), and restart'
 )
 
 
@@ -392,14 +392,14 @@ def test_the_added_line_takes_a_restart_and_says_so(project):
         tell(answer=request(app.application), loaded=len(sys.modules["other"].LOADED))
     """))  # fmt: skip
     assert warnings_in(told) == [
-        'use_autoreload(isolate=("ledger",)) takes a restart of the process: ledger has been imported as a system module'
+        'use_autoreload(isolate=("ledger",)) needs a restart: ledger was imported as a system module'
     ]
     assert told["answer"] == "one ['one', 'one', 'one', 'one', 'one']"
     assert told["loaded"] == 1
 
 
-MIXED = ", and uses ledger, of which each generation has its own: it keeps generation {}'s; "
-MARK_IT = 'mark it with "from ponyreload import *" to have it loaded with each generation too, and restart'
+MIXED = ", and uses ledger, which each generation loads for itself: it keeps generation {}'s; "
+MARK_IT = "mark it (from ponyreload import *) to load it with each generation too, and restart"
 
 
 def test_system_modules_that_use_an_isolated_library_are_named_with_what_to_do(project):
@@ -423,13 +423,13 @@ def test_system_modules_that_use_an_isolated_library_are_named_with_what_to_do(p
         app.reloader.reload()
         tell()
     """))  # fmt: skip
-    own = f"conf.py is no user module{MIXED.format(1)}{MARK_IT}"
+    own = f"conf.py is a system module{MIXED.format(1)}{MARK_IT}"
     library = f"{{}} is a system module{MIXED.format(1)}have {{}} loaded with each generation too: "
     line = 'use_autoreload(isolate=("ledger", "never_imported", "{}")), and restart'
     assert sorted(warnings_in(told)) == sorted([
         own,
         own.replace("conf", "plain"),
-        f"late.py is no user module{MIXED.format(3)}{MARK_IT}",
+        f"late.py is a system module{MIXED.format(3)}{MARK_IT}",
         library.format("booking.views", "booking") + line.format("booking"),
         library.format("acme.tax", "acme.tax") + line.format("acme.tax"),
     ])  # fmt: skip
@@ -446,7 +446,7 @@ def test_an_extension_module_that_keeps_objects_of_its_isolated_library_is_named
         app.reloader.reload()
         tell()
     """)
-    what = "uses ledger, of which each generation has its own: it keeps generation 1's"
+    what = "uses ledger, which each generation loads for itself: it keeps generation 1's"
     remedy = "if that fails after a reload, do not isolate ledger"
     assert warnings_in(told) == [f"the extension module ledger._fast {what}; {remedy}"]
 
@@ -463,8 +463,8 @@ def test_an_isolated_library_without_source_files_is_named(project):
         tell()
     """)
     (line,) = warnings_in(told)
-    assert re.match(r"ledger\.\w+ has no source file that can be read again \(.*ledger.zip/ledger/", line)
-    assert line.endswith(": it stays shared by all generations; unpack it to have it isolated")
+    assert re.match(r"ledger\.\w+ has no source file to reload \(.*ledger.zip/ledger/", line)
+    assert line.endswith(": all generations share it; unpack it so that it can be isolated")
 
 
 # -- real libraries ----------------------------------------------------------------------------------------------

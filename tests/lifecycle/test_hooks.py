@@ -84,7 +84,7 @@ def test_a_hook_that_fails_is_reported_and_the_others_still_run(project):
         tell(lines=log.lines)
     """)
     assert told["lines"] == ["run 1", "lib", "app 1", "run 2"]
-    assert "on_reload function bad failed; the reload goes on:" in told["stderr"]
+    assert "on_reload function bad failed; the reload continues:" in told["stderr"]
     assert "ZeroDivisionError: division by zero" in told["stderr"]
 
 

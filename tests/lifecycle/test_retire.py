@@ -77,7 +77,7 @@ def test_a_hook_that_fails_is_reported_alone(project):
         tell(lines=log.lines)
     """)
     assert told["lines"] == ["first of 1, 1, superseded True"]
-    assert "on_retire function second failed; generation 1 retires all the same:\nTraceback" in told["stderr"]
+    assert "on_retire function second failed; generation 1 still retires:\nTraceback" in told["stderr"]
     assert "ZeroDivisionError: division by zero" in told["stderr"]
 
 
@@ -497,4 +497,4 @@ def test_a_hook_that_would_end_the_process_is_reported_and_the_others_still_run(
     """)
     assert [line.split(",")[0] for line in told["lines"][:2]] == ["second of 1", "first of 1"]
     assert told["answer"] == "2"
-    assert "on_retire function third failed; generation 1 retires all the same" in told["stderr"]
+    assert "on_retire function third failed; generation 1 still retires" in told["stderr"]

@@ -127,7 +127,7 @@ def test_an_error_is_cleared_without_a_reload_when_the_old_contents_come_back(pr
     """)
     assert told["serving"] == 1
     assert told["answer"] == "1 in 1"
-    assert "generation 1 serves: the files are again what it was loaded from" in told["stderr"]
+    assert "change undone; generation 1 is current again" in told["stderr"]
 
 
 def test_a_half_typed_save_that_is_mended_at_once_shows_no_error(project):
@@ -295,7 +295,7 @@ def test_a_script_that_another_program_runs_is_not_reloaded_but_what_it_imports_
         "-m", "cProfile", "script.py"
     )
     assert 'TELL {"price": 2}' in done.stdout
-    assert "it is not reloaded, what it imports is" in done.stderr
+    assert "it is not reloaded, but what it imports is" in done.stderr
 
 
 def test_a_file_that_is_mended_between_its_compilation_and_its_run_is_served(project):

@@ -123,7 +123,7 @@ def test_an_import_string_that_leads_nowhere_fails_at_once(project):
     assert told["found"] == [
         "ModuleNotFoundError: No module named 'shop.wsgy'",
         "AttributeError: module 'shop.wsgi' has no attribute 'app'",
-        "TypeError: 'shop.wsgi:PRICE' is no WSGI callable: 1",
+        "TypeError: 'shop.wsgi:PRICE' is not a WSGI callable: 1",
     ]
 
 
@@ -318,7 +318,7 @@ def test_options_of_a_later_call_count_too(project):
         tell()
     """
     told = project({**EXTRA, "conf/shop.toml": "price = 1"}).drive(code)
-    assert reloads(told) == [(2, "asked for"), (3, "conf/shop.toml changed")]
+    assert reloads(told) == [(2, "reload requested"), (3, "conf/shop.toml changed")]
 
 
 # -- poll_seconds ------------------------------------------------------------------------------------------------

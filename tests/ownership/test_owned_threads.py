@@ -70,7 +70,7 @@ DRIVE = """
 """
 # All in one line, without what differs.
 WARNING = (
-    "generation 1 has retired, but threads that it started go on: {}; if they do not end by themselves, "
+    "generation 1 has retired, but threads that it started still run: {}; if they do not end by themselves, "
     "have them end once superseded() is true, or each reload adds to them"
 )
 
@@ -226,7 +226,7 @@ def test_many_threads_are_counted_and_those_of_a_load_that_failed_are_told_as_su
     )
     found = [line for line in told["stderr"].splitlines() if "was not served, but" in line]
     assert len(found) == 1
-    assert found[0].startswith("generation 2 was not served, but threads that it started go on: 'worker ")
+    assert found[0].startswith("generation 2 was not served, but threads that it started still run: 'worker ")
     assert found[0].count("(in app.work at app.py:") == 5
     assert " and 3 more; if they" in found[0]
 

@@ -55,7 +55,7 @@ def test_one_line_for_each_reload(project):
     assert written == (
         "generation 3 serves: shop/cart.py changed (N ms)\n"
         "generation 4 serves: shop/api.py changed (N ms)\n"
-        "generation 5 serves: asked for (N ms)\n"
+        "generation 5 serves: reload requested (N ms)\n"
     )
 
 
@@ -174,7 +174,7 @@ def test_an_error_that_is_undone_is_taken_back(project):
     assert written.endswith(
         "generation 3 not served: shop/cart.py:2 ZeroDivisionError: division by zero\n"
         "still serving generation 2; save the file to try again\n"
-        "generation 2 serves: the files are again what it was loaded from\n"
+        "change undone; generation 2 is current again\n"
     )
 
 
@@ -202,7 +202,7 @@ def test_a_hook_that_fails_is_shown_and_the_reload_goes_on(project):
     serves(project.replace, "shop/api.py", "one", "two")
     """, {**SHOP, "shop/cart.py": USER + hook}).partition("on_reload function close_shop")  # fmt: skip
     assert bare(written[2]) == (
-        " failed; the reload goes on:\n"
+        " failed; the reload continues:\n"
         "Traceback (most recent call last):\n"
         '  File "/shop/cart.py", line 5, in close_shop\n'
         "    raise OSError('no')\n"
@@ -241,11 +241,11 @@ def test_a_changed_file_that_is_no_user_module_takes_a_restart_and_that_is_said(
     serves(project.replace, "shop/api.py", "one", "two")
     serves(project.replace, "shop/api.py", "two", "three")
     """, files)  # fmt: skip
-    advice = 'only a restart brings it in; mark it with "from ponyreload import *" to have it reloaded after that'
+    advice = "Restart to pick it up, or mark it: from ponyreload import *"
     assert sorted(written.splitlines()) == [
         "generation 3 serves: shop/api.py changed (N ms)",
         "generation 4 serves: shop/api.py changed (N ms)",
-        f"shop/settings.py changed, but shop.settings is no user module: {advice}",
+        f"shop/settings.py changed but is not reloaded (shop.settings is a system module). {advice}",
     ]
 
 

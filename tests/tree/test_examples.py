@@ -177,7 +177,7 @@ def test_an_attribute_that_cannot_be_added_leaves_the_version_before_in_service(
         assert TEA in server.get("/")
         add(server, "milk", "1")
         site.replace("models.py", f"    {attribute}\n\n", "")
-        server.wait_for_log("generation 1 serves: the files are again what it was loaded from")
+        server.wait_for_log("change undone; generation 1 is current again")
         assert "<ul><li>milk: 1.00</li><li>tea: 2.50</li></ul>" in server.get("/")
         wait_for_retirement(server)
         told = probe(server, "/after-a-collection")

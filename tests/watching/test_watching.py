@@ -387,7 +387,7 @@ def test_polling_takes_over_where_the_system_has_no_watches_left(project):
         tell(second=request(app.application))
     """)
     assert told["second"] == "2"
-    assert "no file events ([Errno 28] inotify watch limit reached); looking at the files every" in told["stderr"]
+    assert "no file events ([Errno 28] inotify watch limit reached); polling every" in told["stderr"]
 
 
 @pytest.mark.parametrize(

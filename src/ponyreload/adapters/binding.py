@@ -40,7 +40,7 @@ class AlreadyBoundError(PonyreloadError):
         since = "" if line is None else f" since {line} ran"
         text = f"this process has {shown_address(address)} already{since}. {WAYS_OUT}"
         if not isinstance(address, tuple) and not os.path.exists(os.fsdecode(address)):  # type: ignore[arg-type]
-            text += ". Its file has been deleted, so nobody reaches what runs: that takes a restart"
+            text += ". Its file has been deleted, so nobody reaches what runs: that needs a restart"
         super().__init__(text)
 
 

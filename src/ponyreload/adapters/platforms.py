@@ -51,7 +51,7 @@ def detect(modules: Mapping[str, ModuleType], environment: Mapping[str, str]) ->
     if is_forced and not found.is_ours:
         return found._replace(sign=f"{found.sign}, and PONYRELOAD={word} changes nothing here")
     if word and not is_forced:
-        unknown = f"PONYRELOAD={word} counts for nothing: it is neither {' or '.join(ON)}, nor {' or '.join(OFF)}"
+        unknown = f"PONYRELOAD={word} is ignored: it is neither {' or '.join(ON)}, nor {' or '.join(OFF)}"
         return found._replace(remarks=((logging.WARNING, unknown), *found.remarks))
     return found
 

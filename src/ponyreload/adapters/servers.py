@@ -92,7 +92,7 @@ class Servers:
             self._filled.notify_all()
         if running is None:
             where = shown_address(offer.address)
-            say(f"a new server at {where} takes a restart of the process to run", logging.WARNING)
+            say(f"a new server at {where} needs a restart to run", logging.WARNING)
             return
         for what, new, old in (
             ("address", offer.address, running.address),
@@ -100,7 +100,7 @@ class Servers:
         ):
             if new != old:
                 text = f"the server's {what} changed from {shown_address(old)} to {shown_address(new)}"
-                say(f"{text}: that takes a restart of the process; what runs goes on as it is", logging.WARNING)
+                say(f"{text}: restart to apply it; until then nothing changes", logging.WARNING)
 
     def park(self, generation: Generation) -> None:
         """Hold the calling thread, at a stand-in's start, until *generation* retires."""

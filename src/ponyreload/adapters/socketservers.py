@@ -196,8 +196,8 @@ def _run_with_reloader(plain: Callable[..., None], main: Callable[[], None], *ar
     if load_of_this_thread() is None:
         plain(main, *args, **kwargs)
         return
-    text = "use_reloader=True (Flask's debug=True means it) asks for werkzeug's reloader: that takes a restart"
-    say(f"{text} of the process; what runs goes on as it is", logging.WARNING)
+    text = "use_reloader=True (Flask's debug=True means it) asks for werkzeug's reloader"
+    say(f"{text}: restart to apply it; until then nothing changes", logging.WARNING)
     main()
 
 

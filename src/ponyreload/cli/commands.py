@@ -163,7 +163,7 @@ def run(
             where = (chosen.protocol == "http" and bound.url) or str(bound)
             click.echo(f"serving {found.text} on {name} at {where}", err=True)
         if loaded.reloader is None:
-            say("autoreload does nothing here, so an edit takes a restart", logging.WARNING)
+            say("autoreload does nothing here, so an edit needs a restart", logging.WARNING)
         if opens:
             threading.Thread(target=webbrowser.open, args=(bound.url,), daemon=True).start()
 

@@ -38,7 +38,7 @@ def explain(path_or_module: str, target: Target, options: Options) -> int:
     loaded = load_first(target, replace(options, scope="affected"))
     status = 1 if loaded.error else 0
     if loaded.reloader is None:
-        click.echo("autoreload does nothing here, so an edit takes a restart")
+        click.echo("autoreload does nothing here, so an edit needs a restart")
     else:
         _explain(path_or_module, target, loaded, options.scope)
         loaded.reloader.stop()
@@ -154,8 +154,8 @@ def _effect(name: str, file: str) -> str:
     if is_library(name, file):
         return "nothing happens, as libraries are not watched; the next load takes it up"
     if is_project_file(file):
-        return "nothing is reloaded, and the log says so; it takes a restart"
-    return "nothing happens; it takes a restart"
+        return "nothing is reloaded, and the log says so; it needs a restart"
+    return "nothing happens; it needs a restart"
 
 
 def _remedy(file: str) -> str:

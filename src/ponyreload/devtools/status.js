@@ -145,7 +145,7 @@ let newest = null;
 const keyOf = (load) => `${load.number} ${load.at}`;
 
 function whatChanged(load) {
-  if (!load.changed_count) return load.number === 1 ? "the start" : "asked for";
+  if (!load.changed_count) return load.number === 1 ? "the start" : "requested";
   const more = load.changed_count - 1;
   return more ? `${load.changed[0]} and ${more} more` : load.changed[0];
 }

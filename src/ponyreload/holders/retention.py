@@ -131,4 +131,4 @@ class Retained:
                 if each.leases
             ]
             reasons = "\n".join([holder.text for holder in found] + held)
-            say(f"{number} superseded generations are in memory; reloading goes on\n{reasons}", logging.ERROR)
+            say(f"{number} superseded generations are in memory; reloading continues\n{reasons}", logging.ERROR)

@@ -34,8 +34,8 @@ def too_late(names: Collection[str]) -> set[str]:
     for name in names:
         if name not in isolated() and any(marking.is_named_by(each, (name,)) for each in imported):
             found.add(name)
-            why = f"{name} has been imported as a system module"
-            _tell("late", name, f"{_line(name)} takes a restart of the process: {why}")
+            why = f"{name} was imported as a system module"
+            _tell("late", name, f"{_line(name)} needs a restart: {why}")
     return found
 
 
@@ -51,7 +51,7 @@ def tell_of_known(modules: Mapping[str, Any], is_included: Callable[[str], bool]
                 if known.is_used(namespace_of(library, standing)):
                     file = file_of(namespace)
                     what = f"{shown(file) if file else name} uses {library}, which {known.trouble}"
-                    remedy = f"have it loaded with each generation: {_line(library)}, and restart"
+                    remedy = f"load it with each generation: {_line(library)}, and restart"
                     _tell("known", library, f"{what}; {remedy}")
                 break
 
@@ -72,8 +72,8 @@ def tell_of_mixed(generation: int, user_modules: Collection[str]) -> None:
         # A module may have a second name.
         if file is not None and namespace.get("__name__") == name:
             if is_isolated(name) and not is_extension(file) and (file.endswith(".pyc") or not os.path.isfile(file)):
-                what = f"{name} has no source file that can be read again ({file})"
-                _tell("unreadable", top, f"{what}: it stays shared by all generations; unpack it to have it isolated")
+                what = f"{name} has no source file to reload ({file})"
+                _tell("unreadable", top, f"{what}: all generations share it; unpack it so that it can be isolated")
             for key, home in homes_of(namespace):
                 # A package has its submodules as attributes. That does not mean that it uses them.
                 if home in user_libraries and home != f"{name}.{key}":
@@ -84,10 +84,10 @@ def tell_of_mixed(generation: int, user_modules: Collection[str]) -> None:
 def _tell_of_user(name: str, file: str, home: str, generation: int) -> None:
     library = next(each for each in isolated() if _is_of(home, each))
     top = _top(name)
-    what = f"uses {library}, of which each generation has its own: it keeps generation {generation}'s"
+    what = f"uses {library}, which each generation loads for itself: it keeps generation {generation}'s"
     if marking.is_project_file(file):
-        remedy = 'mark it with "from ponyreload import *" to have it loaded with each generation too, and restart'
-        _tell("mixed", name, f"{shown(file)} is no user module, and {what}; {remedy}")
+        remedy = "mark it (from ponyreload import *) to load it with each generation too, and restart"
+        _tell("mixed", name, f"{shown(file)} is a system module, and {what}; {remedy}")
     elif is_extension(file):
         remedy = f"if that fails after a reload, do not isolate {library}"
         _tell("mixed", name, f"the extension module {name} {what}; {remedy}")

@@ -86,7 +86,7 @@ def why_system(name: str, namespace: Mapping[str, Any]) -> str:
         return "it is part of the standard library"
     file = file_of(namespace)
     if file is None or not file.endswith((".py", ".pyw")):
-        return "it has no source file that can be read again"
+        return "it has no source file to reload"
     return "it is an installed package"
 
 
@@ -97,7 +97,7 @@ def _why_of_project(name: str, namespace: Mapping[str, Any], file: str | None, i
     if _is_own_extension(file):
         return "it is an extension module: Python cannot load one again"
     if is_unreadable:
-        return "it is marked, but has no source file that can be read again"
+        return "it is marked, but has no source file to reload"
     if word is None and not is_isolated(name):
         return f"it has no {marking.CONSTANT}, and no option names it"
     return "it is no module of a generation yet: it was imported under another name, or its first run goes on"

@@ -52,7 +52,7 @@ def call_reload_hooks(serving: Generation) -> None:
     """Call the `on_reload` functions of system modules and of the generation that serves, in order of registration."""
     _sort_out(serving)
     hooks = [each for owner in (None, serving) for each in _rest["on_reload"].copy() if each.owner is owner]
-    _call([*hooks, *serving.hooks.get("on_reload", ())], serving, "on_reload", "the reload goes on")
+    _call([*hooks, *serving.hooks.get("on_reload", ())], serving, "on_reload", "the reload continues")
 
 
 def call_retire_hooks(generation: Generation) -> None:
@@ -75,7 +75,7 @@ def call_retire_hooks(generation: Generation) -> None:
     with suppress(IndexError):
         while True:
             hooks.append(own.pop(0))
-    _call(hooks[::-1], generation, "on_retire", f"generation {generation.number} retires all the same")
+    _call(hooks[::-1], generation, "on_retire", f"generation {generation.number} still retires")
 
 
 class Hook:

@@ -114,7 +114,7 @@ class Leftovers:
         if named:
             more = f" and {len(named) - MOST_NAMED} more" if len(named) > MOST_NAMED else ""
             outcome = "has retired" if expected.was_published else "was not served"
-            text = f"generation {expected.number} {outcome}, but threads that it started go on: "
+            text = f"generation {expected.number} {outcome}, but threads that it started still run: "
             text += f"{', '.join(named[:MOST_NAMED])}{more}"
             end = (
                 "end them in an @on_retire function"

@@ -130,7 +130,7 @@ class Attempts:
         record = _record(load, changed, started)
         load.generation.runs = []  # the record has what is to be known of them
         application.journal.ended(record)  # first: who reads the line, or waited, finds it there
-        what = f"{listed(changed)} changed" if changed else "asked for"
+        what = f"{listed(changed)} changed" if changed else "reload requested"
         say(f"generation {load.generation.number} serves: {what} ({record.seconds * 1000:.0f} ms)", of_load=True)
         application.note(None)
         return None

@@ -43,7 +43,7 @@ class Entries:
         if is_other and namespace_of(name, standing) is not namespace:
             # cProfile, trace and the like run a script in a namespace of their own, under the name of their module.
             text = f"the script was started by {getattr(standing, '__file__', standing)}, and is not in sys.modules"
-            say(f"{text}: it is not reloaded, what it imports is", logging.WARNING)
+            say(f"{text}: it is not reloaded, but what it imports is", logging.WARNING)
         elif name not in self.names:
             # The main script runs first, as it did at the start: most entries are imported by it.
             self.names.insert(0 if name == MAIN else len(self.names), name)

@@ -195,9 +195,9 @@ class Reloader:
                 self.application.owned.start()
                 self.updater.start()
         if is_patched_since:
-            advice = "have gevent patch first, and leave out gunicorn's --preload"
+            advice = "patch with gevent first, and start gunicorn without --preload"
             say(
-                f"threading was patched after ponyreload had been imported, so nothing is reloaded: {advice}",
+                f"threading was patched after ponyreload was imported, so nothing is reloaded: {advice}",
                 logging.ERROR,
             )
 

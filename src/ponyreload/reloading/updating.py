@@ -198,7 +198,7 @@ class Updater:
         if serving.is_broken or not application.files.are_as_served(serving):
             return False
         application.files.served(serving)
-        say(f"generation {serving.number} serves: the files are again what it was loaded from", of_load=True)
+        say(f"change undone; generation {serving.number} is current again", of_load=True)
         application.note(None)
         application.journal.error_is_over(serving.number)
         return True

@@ -106,7 +106,7 @@ class Lookout:
                     self.schedule_scan(0)
             except OSError as error:
                 seconds = polling.POLL_SECONDS
-                say(f"no file events ({error}); looking at the files every {seconds} s instead", logging.WARNING)
+                say(f"no file events ({error}); polling every {seconds} s instead", logging.WARNING)
         self.polling.seconds = seconds
         if seconds is not None:
             self.watcher.stop()

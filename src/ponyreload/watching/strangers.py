@@ -35,8 +35,8 @@ class Strangers:
         digests = self._sources.digests(self._names)
         for file, name in self._names.items():
             if digests[file] != self._digests[file]:
-                what = f"{shown(file)} changed, but {name} is no user module: only a restart brings it in"
-                say(f'{what}; mark it with "from ponyreload import *" to have it reloaded after that', logging.WARNING)
+                what = f"{shown(file)} changed but is not reloaded ({name} is a system module)"
+                say(f"{what}. Restart to pick it up, or mark it: from ponyreload import *", logging.WARNING)
         self._digests = digests
 
     def report_unreadable(self) -> None:
@@ -44,5 +44,5 @@ class Strangers:
         for name, file in find_unreadable().items():
             if name not in self._reported:
                 self._reported.add(name)
-                why = f"{name} is marked, but has no source file that can be read again ({file})"
-                say(f"{why}: it stays as it is; unpack the archive that holds it to have it reloaded", logging.WARNING)
+                why = f"{name} is marked, but has no source file to reload ({file})"
+                say(f"{why}: unpack the archive that contains it", logging.WARNING)

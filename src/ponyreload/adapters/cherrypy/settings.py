@@ -124,8 +124,8 @@ def _unless_running(handler: Callable[[str, Any], object], key: str, value: Any)
 
 def _say_if_changed(name: str, running: object, wanted: object) -> None:
     if running != wanted:
-        text = f"server.{name} changed from {running!r} to {wanted!r}: that takes a restart of the process"
-        say(f"{text}; what runs goes on as it is", logging.WARNING)
+        text = f"server.{name} changed from {running!r} to {wanted!r}: restart to apply it"
+        say(f"{text}; until then nothing changes", logging.WARNING)
 
 
 SETTINGS = Settings()
