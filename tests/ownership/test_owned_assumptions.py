@@ -7,14 +7,12 @@ import codecs
 import collections.abc
 import concurrent.futures.thread
 import contextlib
-import copyreg
 import functools
 import gc
 import importlib.util
 import inspect
 import logging
 import logging.config
-import multiprocessing.util
 import os
 import signal
 import sqlite3
@@ -27,7 +25,7 @@ import weakref
 
 import pytest
 
-from ponyreload.ownership import exits, registries, threads
+from ponyreload.ownership import exits, filters, generics, threads
 from ponyreload.ownership.views import READS, WRITES, View
 
 
@@ -53,33 +51,8 @@ def test_all_threads_start_through_a_method_that_can_be_replaced(monkeypatch):
     assert len(started) == 3
 
 
-def test_a_thread_knows_its_target_until_that_has_run():
-    go, thread = threading.Event(), None
-    thread = threading.Thread(target=go.wait)
-    thread.start()
-    assert vars(thread)["_target"] == go.wait
-    assert vars(threading.Timer(1, nothing))["function"] is nothing
-    go.set()
-    thread.join()
-    assert not hasattr(thread, "_target")
-
-
 def test_daemon_is_a_property():
     assert threads._is_daemon(threading.Thread(daemon=True))
-
-
-def test_a_pool_registers_what_waits_for_it_when_it_is_imported():
-    code = """
-import threading
-ended = []
-plain = threading._register_atexit
-threading._register_atexit = lambda function: ended.append(function.__module__) or plain(function)
-import concurrent.futures.thread
-import contextlib
-print(ended)
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20, check=True)
-    assert done.stdout.strip() == "['concurrent.futures.thread']"
 
 
 def test_an_executor_can_be_told_not_to_wait():
@@ -113,20 +86,6 @@ def test_atexit_compares_each_function_with_the_one_to_unregister(monkeypatch):
 
 def test_the_flags_of_code_are_those_that_inspect_has():
     assert exits.TAKES_MORE == inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
-
-
-def test_finalizers_stand_in_a_registry_oldest_first():
-    class Thing:
-        pass
-
-    thing = Thing()
-    made = [weakref.finalize(thing, nothing, number) for number in range(3)]
-    try:
-        assert [each for each in weakref.finalize._registry if each in made] == made
-        assert made[1].peek() == (thing, nothing, (1,), {})
-    finally:
-        for each in made:
-            each.detach()
 
 
 # -- logging -----------------------------------------------------------------------------------------------------
@@ -178,33 +137,17 @@ def test_a_logger_is_set_through_setattr(monkeypatch):
     assert names == ["level"]
 
 
-def test_the_lock_of_logging_can_be_entered_twice():
-    with logging._lock, logging._lock:
-        pass
-
-
-def test_config_closes_all_handlers_through_a_function_that_can_be_replaced(monkeypatch):
-    called = []
-    monkeypatch.setattr(logging.config, "_clearExistingHandlers", lambda: called.append("dict"))
-    logging.config.dictConfig({"version": 1, "disable_existing_loggers": False})
-    assert called == ["dict"]
-    assert "_clearExistingHandlers" in logging.config.fileConfig.__code__.co_names
-    assert "disabled" in logging.config._handle_existing_loggers.__code__.co_names
-
-
 # -- lists and registries ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.filterwarnings("default")
-def test_warning_filters_are_added_through_a_function_that_can_be_replaced(monkeypatch):
-    items = []
-    monkeypatch.setattr(warnings, "_add_filter", lambda *item, append: items.append((item, append)))
-    warnings.simplefilter("ignore", UserWarning)
-    warnings.filterwarnings("ignore", "about", append=True)
-    assert items[0] == (("ignore", None, UserWarning, None, 0), False)
-    assert items[1][0][1].pattern == "about"
-    assert items[1][1]
-    assert warnings._filters_mutated() is None
+@pytest.mark.parametrize("append", [False, True])
+def test_a_warning_filter_is_listed_as_it_is_asked_for(append):
+    place = -1 if append else 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning, 3, append=append)
+        assert warnings.filters[place] == filters._simple_item("ignore", UserWarning, 3)
+        warnings.filterwarnings("ignore", "about", UserWarning, r"shop\.", append=append)
+        assert warnings.filters[place] == filters._item("ignore", "about", UserWarning, r"shop\.")
 
 
 def test_the_table_of_a_generic_function_can_be_reached():
@@ -212,7 +155,7 @@ def test_the_table_of_a_generic_function_can_be_reached():
     def show(thing):
         return "any"
 
-    table = registries._table_of(show)
+    table = generics.table_of(show)
     show.register(int, nothing)
     assert table == dict(show.registry)
     assert show(1) is None
@@ -232,16 +175,9 @@ def test_generic_functions_are_found_by_their_code(monkeypatch):
     module.show, module.Viewer = functools.singledispatch(nothing), Viewer
     Viewer.__module__ = "shows"
     monkeypatch.setitem(sys.modules, "shows", module)
-    found = list(registries._generic_functions())
+    found = list(generics.generic_functions())
     assert module.show in found
     assert vars(Viewer)["show"].dispatcher in found
-
-
-def test_copyreg_has_its_extension_codes_in_tables():
-    copyreg.add_extension("shop.cart", "Order", 4711)
-    assert copyreg._extension_registry["shop.cart", "Order"] == 4711
-    assert copyreg._inverted_registry[4711] == ("shop.cart", "Order")
-    copyreg.remove_extension("shop.cart", "Order", 4711)
 
 
 def test_a_codec_can_be_unregistered():
@@ -320,24 +256,6 @@ def test_sqlite3_has_its_adapters_and_converters_in_tables():
         connection.execute("select ?", (Order(),))
 
 
-def test_multiprocessing_has_registries_of_what_it_is_to_call():
-    class Pool:
-        pass
-
-    pool = Pool()
-    multiprocessing.util.register_after_fork(pool, nothing)
-    found = [key for key in multiprocessing.util._afterfork_registry if key[2] is nothing]
-    assert len(found) == 1
-    assert multiprocessing.util._afterfork_registry.pop(found[0]) is pool
-    at_end = multiprocessing.util.Finalize(pool, nothing, exitpriority=10)
-    for finalizer, number in ((at_end, 10), (multiprocessing.util.Finalize(pool, nothing), None)):
-        assert finalizer._callback is nothing
-        keys = [key for key, each in multiprocessing.util._finalizer_registry.items() if each is finalizer]
-        assert [key[0] for key in keys] == [number]
-        finalizer.cancel()
-        assert keys[0] not in multiprocessing.util._finalizer_registry
-
-
 def test_a_thread_keeps_the_excepthook_that_it_finds(monkeypatch):
     def hook(*args):
         pass
@@ -352,10 +270,6 @@ def test_a_thread_keeps_the_excepthook_that_it_finds(monkeypatch):
     del thread
     gc.collect()
     assert kept() is None
-
-
-def test_the_factory_of_log_records_is_an_attribute():
-    assert logging.getLogRecordFactory() is logging._logRecordFactory is logging.LogRecord
 
 
 def test_an_import_takes_the_path_anew_each_time(monkeypatch, tmp_path):

@@ -16,7 +16,8 @@ from ponyreload.adapters.servers import maker_of_this, shown_address
 from ponyreload.adapters.standins import is_loading
 from ponyreload.errors import PonyreloadError
 from ponyreload.generations.context import MARK
-from ponyreload.interpreter.patches import Patches
+from ponyreload.interpreter.frames import callers
+from ponyreload.interpreter.private import plain_socket_class
 from ponyreload.reporting import shown
 
 __all__ = ["ADAPTER", "AlreadyBoundError", "BindingAdapter"]
@@ -106,17 +107,19 @@ def _key(sock: Any, address: Any) -> object:
 
 def _is_taken(sock: Any, address: Any) -> bool:
     """Tell whether somebody has *address*, also if SO_REUSEPORT lets several have it."""
-    import _socket  # its sockets are not wrapped
+    import socket  # here: as in `_key`
 
-    if sock.family not in (_socket.AF_INET, _socket.AF_INET6):
+    # Not `socket.socket`, which is wrapped.
+    plain = plain_socket_class()
+    if plain is None or sock.family not in (socket.AF_INET, socket.AF_INET6):
         return True  # servers delete the file that they find at their path, so that says nothing
-    probe = _socket.socket(sock.family, _socket.SOCK_STREAM)
+    probe = plain(sock.family, socket.SOCK_STREAM)
     try:
         if os.name == "posix":
-            probe.setsockopt(_socket.SOL_SOCKET, _socket.SO_REUSEADDR, 1)
-        if sock.family == _socket.AF_INET6:
-            only = sock.getsockopt(_socket.IPPROTO_IPV6, _socket.IPV6_V6ONLY)
-            probe.setsockopt(_socket.IPPROTO_IPV6, _socket.IPV6_V6ONLY, only)
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if sock.family == socket.AF_INET6:
+            only = sock.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
+            probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, only)
         probe.bind(address)
     except OSError as error:
         return error.errno == errno.EADDRINUSE
@@ -127,23 +130,14 @@ def _is_taken(sock: Any, address: Any) -> bool:
 
 def _is_known() -> bool:
     """Tell whether an adapter, which knows what it does, is on this thread's stack."""
-    frame = sys._getframe(1)
-    while frame is not None:
-        name = str(frame.f_globals.get("__name__"))
-        if name.startswith("ponyreload.adapters.") and name not in (__name__, Patches.__module__):
-            return True
-        frame = frame.f_back  # type: ignore[assignment]
-    return False
+    names = (str(frame.f_globals.get("__name__")) for frame in callers())
+    return any(name.startswith("ponyreload.adapters.") and name != __name__ for name in names)
 
 
 def _user_line() -> str | None:
     """Return the nearest line of user code that called this, or None."""
-    frame = sys._getframe(1)
-    while frame is not None:
-        if MARK in frame.f_globals:
-            return f"{shown(frame.f_code.co_filename)}:{frame.f_lineno}"
-        frame = frame.f_back  # type: ignore[assignment]
-    return None
+    lines = (f"{shown(each.f_code.co_filename)}:{each.f_lineno}" for each in callers() if MARK in each.f_globals)
+    return next(lines, None)
 
 
 ADAPTER = BindingAdapter()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from itertools import takewhile
 from types import FrameType
 from typing import Any
 from weakref import WeakKeyDictionary, WeakSet, WeakValueDictionary, ref
@@ -13,7 +14,7 @@ from ponyreload.adapters.servers import OTHERS_SECONDS, Offer, Servers, maker_of
 from ponyreload.generations.context import MARK, entered_generation
 from ponyreload.generations.generation import Generation
 from ponyreload.generations.owners import owner_of
-from ponyreload.interpreter.frames import thread_frames
+from ponyreload.interpreter.frames import outward, thread_frames
 from ponyreload.loading.load import load_of_this_thread
 from ponyreload.wsgi.places import place_of
 from ponyreload.wsgi.slots import Slot
@@ -180,17 +181,11 @@ def _lacks_application(generation: Generation, host: Host) -> bool:
 
 def _user_code(frame: FrameType | None) -> object:
     """Return the function, or the module's code, of a thread's innermost user code."""
-    while frame is not None and MARK not in frame.f_globals:
-        frame = frame.f_back
-    return None if frame is None else frame.f_code
+    return next((each.f_code for each in outward(frame) if MARK in each.f_globals), None)
 
 
 def _waits_for_thread(frame: FrameType | None) -> bool:
     """Tell whether what a thread does is to wait: for another thread, an event or a condition."""
-    is_in_wait = False
-    while frame is not None and frame.f_code.co_filename == threading.__file__:
-        if frame.f_code.co_name == "start":
-            return False  # for a moment
-        is_in_wait = True
-        frame = frame.f_back
-    return is_in_wait
+    codes = (each.f_code for each in outward(frame))
+    waits = [each.co_name for each in takewhile(lambda code: code.co_filename == threading.__file__, codes)]
+    return bool(waits) and "start" not in waits  # which waits for a moment

@@ -14,11 +14,13 @@ from ponyreload.adapters.adapter import Adapter, Host
 from ponyreload.imports.names import unrouted_modules
 from ponyreload.imports.routed import RoutedModule
 from ponyreload.interpreter.attributes import own_namespace
+from ponyreload.interpreter.private import INITIALIZING, MAY_BE_INITIALIZING
 from ponyreload.reporting import say
 
 __all__ = ["ADAPTER", "UWSGIAdapter"]
 
 NO_THREADS = "uWSGI runs without threads, so nothing can look at the files: start it with --enable-threads"
+NO_APPLICATIONS = "uWSGI finds no application in the user modules: Python does not tell here when a module has run"
 
 
 class UWSGIAdapter(Adapter):
@@ -71,7 +73,7 @@ class UnfinishedSpec(ModuleSpec):
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
-        if name == "_initializing" and not value:
+        if name == INITIALIZING and not value:
             show = vars(self).pop("_show")
             self.__class__ = ModuleSpec  # type: ignore[assignment]
             show()
@@ -83,12 +85,14 @@ def _show_applications(options: dict[str, Any]) -> None:
     It gets them right after the import, in C, from the namespace that a module has for itself. That of a routed
     module is empty. What is put there belongs to the first generation, and uWSGI holds it for ever in any case.
     """
+    if MAY_BE_INITIALIZING:
+        say(NO_APPLICATIONS, logging.ERROR)
     values = [each for value in options.values() for each in (value if isinstance(value, list) else [value])]
     texts = [value.decode(errors="replace") for value in values if isinstance(value, bytes)]
     names = {"application"} | {text.rpartition(":")[2] for text in texts}
     for name, _, namespace in unrouted_modules():
         spec = namespace.get("__spec__")
-        if type(spec) is ModuleSpec and getattr(spec, "_initializing", False):
+        if type(spec) is ModuleSpec and getattr(spec, INITIALIZING, False):
             vars(spec)["_show"] = functools.partial(_show, name, names)
             spec.__class__ = UnfinishedSpec
 

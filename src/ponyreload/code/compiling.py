@@ -1,4 +1,4 @@
-"""Compiling: what is large is compiled by another process, for Python's compiler holds the interpreter to its end."""
+"""Compiling: large files are compiled in another process, because the compiler holds the GIL until it is done."""
 
 from __future__ import annotations
 

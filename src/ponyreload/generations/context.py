@@ -106,6 +106,9 @@ def generation_of(namespace: Mapping[str, Any]) -> Generation | None:
 
 def calling_names() -> dict[str, Any] | None:
     """Return the globals of the nearest user code on this thread's stack, or None."""
+    # Not `interpreter.frames.callers`: outside a request, each access to a routed module comes here. With that
+    # generator, a stack of ten takes half as long again on Python 3.10 and 3.11 (1.7 instead of 1.2 µs), and a quarter
+    # more on 3.12 and 3.13.
     frame = sys._getframe(1)
     while frame is not None:
         if MARK in frame.f_globals:

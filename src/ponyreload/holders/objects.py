@@ -21,6 +21,8 @@ from typing import Any
 from ponyreload.generations.generation import Generation
 from ponyreload.generations.owners import is_of, namespace_of
 from ponyreload.interpreter.attributes import class_name, mro_of, namespace_of_class, value_of
+from ponyreload.interpreter.frames import callers
+from ponyreload.interpreter.private import has_gil
 from ponyreload.options import marking
 from ponyreload.reporting import shown
 
@@ -142,7 +144,13 @@ def attribute_holding(thing: Any, value: object) -> str | None:
 
 
 def locals_of(frame: FrameType) -> dict[str, Any]:
-    """Return the variables of a function by their names, or none of them where looking would disturb it."""
+    """Return the variables of a function by their names, or none of them where looking would disturb it.
+
+    Without a GIL, reading them while another thread runs the function may crash Python. So they are read only if the
+    calling thread runs it: any other function, a suspended generator too, may be resumed by another thread meanwhile.
+    """
+    if not has_gil() and all(each is not frame for each in callers()):
+        return {}
     code = frame.f_code
     if not code.co_flags & inspect.CO_OPTIMIZED:  # a module or a class: its true namespace
         own = frame.f_locals

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import _signal  # type: ignore[import-not-found]
 import contextvars
 import signal
 import sys
@@ -17,7 +16,8 @@ from ponyreload.generations.context import MARK
 from ponyreload.generations.generation import Generation
 from ponyreload.holders.objects import described, key_of, locals_of, place
 from ponyreload.interpreter.attributes import module_of, namespace_of_module
-from ponyreload.interpreter.frames import thread_frames
+from ponyreload.interpreter.frames import outward, thread_frames
+from ponyreload.interpreter.private import signal_handler
 from ponyreload.options import marking
 
 __all__ = [
@@ -109,8 +109,7 @@ def roots_of_registries() -> Iterator[Root]:
     """Yield what C code holds and tells: signal handlers, and the context variables of this thread."""
     for number in signal.valid_signals():
         name = f"signal.{number.name}" if isinstance(number, signal.Signals) else str(int(number))
-        # Not `signal.getsignal`, which compares the handler with its constants.
-        yield Root(_signal.getsignal(number), f"signal.getsignal({name})", "the handler of a signal is {what}")
+        yield Root(signal_handler(number), f"signal.getsignal({name})", "the handler of a signal is {what}")
     for variable, value in contextvars.copy_context().items():
         yield Root(value, f"the context of a thread, variable {variable.name}", "it holds {what}")
 
@@ -149,17 +148,7 @@ def _roots_of_stack(stack: list[FrameType], thread: threading.Thread | None) -> 
 
 def _stacks() -> dict[int, list[FrameType]]:
     """Return the functions that each thread is running, innermost first, without ponyreload's own."""
-    stacks: dict[int, list[FrameType]] = {}
-    for ident, top in thread_frames().items():
-        stack = stacks[ident] = []
-        frame: FrameType | None = top
-        while frame is not None:
-            if not _is_ours(frame):
-                stack.append(frame)
-            frame = frame.f_back
-    # A frame in a variable of itself would be a cycle.
-    top = frame = None  # type: ignore[assignment]
-    return stacks
+    return {ident: [each for each in outward(top) if not _is_ours(each)] for ident, top in thread_frames().items()}
 
 
 def _is_ours(frame: FrameType) -> bool:
@@ -176,14 +165,13 @@ def passed_by() -> set[int]:
     """
     passed: set[int] = set()
     for top in thread_frames().values():
-        frame: FrameType | None = top
         is_at_work = True
-        while frame is not None:
+        for frame in outward(top):
             passed.add(key_of(frame))
             is_at_work = is_at_work and _is_ours(frame)
             if is_at_work:
                 passed.update(map(key_of, locals_of(frame).values()))
-            frame = frame.f_back
+    # A frame in a variable of itself would be a cycle.
     top = frame = None  # type: ignore[assignment]
     return passed
 
@@ -194,8 +182,4 @@ def script_runs(generation: Generation) -> bool:
     That is in the server's call, and will be until the process ends.
     """
     frame = thread_frames().get(threading.main_thread().ident or 0) if generation.load is None else None
-    while frame is not None:
-        if dict.get(frame.f_globals, MARK) is generation:
-            return True
-        frame = frame.f_back
-    return False
+    return any(dict.get(each.f_globals, MARK) is generation for each in outward(frame))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import _thread
 import functools
 import gc
 import logging
-import weakref
+import threading
 from collections import deque
 from collections.abc import Sequence
 from contextvars import Context
@@ -36,10 +35,10 @@ from ponyreload.holders.objects import (
 )
 from ponyreload.holders.roots import Kind, Root
 from ponyreload.interpreter.attributes import own_namespace
+from ponyreload.interpreter.private import Finalizer
 
 __all__ = ["in_words"]
 
-Finalizer: Any = getattr(weakref.finalize, "_Info", None)
 LruCache = type(functools.lru_cache(lambda: None))
 
 
@@ -193,7 +192,7 @@ def _of_context(path: Sequence[Any], at: int) -> Edge | None:
 
 def _of_thread_local(path: Sequence[Any], at: int) -> Edge | None:
     """A `threading.local` holds a dict of the dicts of each thread."""
-    if type(path[at + 1]) is not dict or type(path[at + 2]) is not dict:
+    if [type(each) for each in path[at + 1 : at + 3]] != [dict, dict]:
         return None
     words = _in_dict(path[at + 2], path[at + 3], is_namespace=True)
     return None if words is None else Edge(f"{words} (of a thread)", at + 3)
@@ -219,6 +218,6 @@ SPECIAL: tuple[tuple[type, Any], ...] = (
     *((kind, _of_suspended) for kind in (GeneratorType, CoroutineType, AsyncGeneratorType)),
     (FrameType, _of_frame),
     (Context, _of_context),
-    (_thread._local, _of_thread_local),
+    (threading.local, _of_thread_local),
     (LruCache, _of_lru_cache),
 )

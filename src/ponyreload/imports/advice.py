@@ -12,6 +12,7 @@ from typing import Any
 from ponyreload.imports.isolation import is_isolated, isolated
 from ponyreload.imports.names import MAIN, file_of, has_source, is_extension, namespace_of, unrouted_modules
 from ponyreload.imports.routed import RoutedModule, name_of
+from ponyreload.interpreter.private import INITIALIZING, MAY_BE_INITIALIZING
 from ponyreload.options import marking
 from ponyreload.options.libraries import KNOWN
 from ponyreload.reporting import say, shown
@@ -66,7 +67,7 @@ def tell_of_mixed(generation: int, user_modules: Collection[str]) -> None:
         # Neither the standard library nor ponyreload uses a library.
         if name in _checked or top in sys.stdlib_module_names or top == "ponyreload":
             continue
-        if not getattr(namespace.get("__spec__"), "_initializing", False) and name != MAIN:
+        if not getattr(namespace.get("__spec__"), INITIALIZING, MAY_BE_INITIALIZING) and name != MAIN:
             _checked.add(name)
         file = file_of(namespace)
         # A module may have a second name.

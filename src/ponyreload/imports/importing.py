@@ -35,10 +35,10 @@ from ponyreload.imports.names import MAIN, absolute_name, file_of, named_by, not
 from ponyreload.imports.routed import RoutedModule, name_of
 from ponyreload.imports.specs import copied
 from ponyreload.interpreter.attributes import own_namespace
+from ponyreload.interpreter.private import FIND_SPEC, IMPORT_BY_NAME, INITIALIZING, MAY_BE_INITIALIZING
 
 __all__ = ["ImportHooks"]
 
-_bootstrap: Any = importlib._bootstrap
 # Packages without user modules, from which every user module imports everything.
 OURS = ("ponyreload", "ponyreload.main")
 
@@ -58,16 +58,13 @@ class ImportHooks:
         self._table = modules.table
         self.call_after_import: dict[str, Callable[[], object]] = {}
         self._installed = False
-        # Two of these names are not public; tests pin what is assumed of them. `importlib.import_module` calls
-        # `_gcd_import`, also where `import_module` was bound by name before. `_find_spec` asks the finders for a module
-        # that `sys.modules` lacks. A finder of our own would have to ask the others itself, and where none of them
-        # finds the module, Python would go on and ask each of them again.
+        # A finder of our own, instead of FIND_SPEC, would have to ask the others itself. Where none of them finds the
+        # module, Python would go on and ask each of them again.
         #   (holder, name, Python's function, our function)
         self._hooks: tuple[tuple[Any, str, object, object], ...] = (
             (builtins, "__import__", plain_import, self._import),
-            (_bootstrap, "_gcd_import", _plain_import_by_name, self._import_by_name),
-            (_bootstrap, "_find_spec", _plain_find_spec, self._find_spec),
-            (importlib.util, "_find_spec", _plain_find_spec, self._find_spec),
+            (*IMPORT_BY_NAME, _plain_import_by_name, self._import_by_name),
+            *((*place, _plain_find_spec, self._find_spec) for place in FIND_SPEC),
             (importlib, "reload", plain_reload, self._reload),
             (linecache, "getlines", _plain_getlines, self._getlines),
         )
@@ -175,7 +172,9 @@ class ImportHooks:
         """Return what the import of a system module gives, if it is loaded and has nothing to do with user modules."""
         routed = self._table.routed
         standing = sys.modules.get(name)
-        if standing is None or name in routed or getattr(getattr(standing, "__spec__", None), "_initializing", False):
+        if standing is None or name in routed:
+            return None
+        if getattr(getattr(standing, "__spec__", None), INITIALIZING, MAY_BE_INITIALIZING):
             return None  # the import system waits for one that another thread is running
         if not fromlist:
             if "." not in name:
@@ -195,14 +194,14 @@ class ImportHooks:
             frame = frame.f_back
         lexical = generation_of(frame.f_globals)
         generation = lexical or active()
+        full = importlib.util.resolve_name("." * level + name, package)
         if generation is None:
-            return _plain_import_by_name(name, package, level)
+            return _plain_import_by_name(full)
         with entered(generation):
-            full = name if not level else importlib.util.resolve_name("." * level + name, package)
             if generation.imports is not None:
                 note_imports(named_by(full), calling_names())
             self._load_along(generation, full)
-            module = _plain_import_by_name(name, package, level)
+            module = _plain_import_by_name(full)
             return module if lexical is None else self._modules.real(generation, module)
 
     def _load_along(self, generation: Generation, name: str) -> Any:
@@ -283,6 +282,6 @@ def _is_package(name: str, module: Any) -> bool:
     return name not in OURS and "__path__" in (own_namespace(module) or {})
 
 
-_plain_import_by_name = _bootstrap._gcd_import
-_plain_find_spec = _bootstrap._find_spec
+_plain_import_by_name = getattr(*IMPORT_BY_NAME)
+_plain_find_spec: Any = getattr(*FIND_SPEC[0]) if FIND_SPEC else None
 _plain_getlines = linecache.getlines

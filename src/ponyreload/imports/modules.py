@@ -22,12 +22,11 @@ from ponyreload.imports.routed import RoutedModule, name_of
 from ponyreload.imports.sharing import give_children
 from ponyreload.imports.specs import Specs
 from ponyreload.imports.table import Table
+from ponyreload.interpreter.private import INITIALIZING, DeadlockError, module_lock
 from ponyreload.interpreter.turns import give_turn
 from ponyreload.options import marking
 
 __all__ = ["Modules", "plain_import", "plain_reload"]
-
-_bootstrap: Any = importlib._bootstrap
 
 
 class Modules:
@@ -79,13 +78,13 @@ class Modules:
         if name == MAIN:
             raise ModuleNotFoundError(f"the main script is no part of {generation}", name=MAIN)
         generation.check()
-        # There is no public class of such locks. Only the import system's own knows which thread waits for which
-        # module, so that two threads in a circular import, one of ours and one of its own, do not wait for ever.
+        # The import system's own lock class, so that two threads in a circular import, one of ours and one of its own,
+        # do not wait for ever.
         with self.table.lock:
-            lock: Any = generation.import_locks.setdefault(name, _bootstrap._ModuleLock(name))
+            lock: Any = generation.import_locks.setdefault(name, module_lock(name))
         try:
             lock.acquire()
-        except _bootstrap._DeadlockError:
+        except DeadlockError:
             # As in a plain circular import between threads: better half a module than none.
             module = generation.modules.get(name, generation.running.get(name))
             if module is None:
@@ -220,7 +219,7 @@ class Modules:
         namespace[MARK] = generation
         generation.running[name] = module
         # The interpreter words its error for a circular import by this flag.
-        spec._initializing = True
+        setattr(spec, INITIALIZING, True)
         generation.runs.append(run := Run(name))
         try:
             if spec.origin is not None and isinstance(spec.loader, importlib.machinery.SourceFileLoader):
@@ -229,7 +228,7 @@ class Modules:
                 spec.loader.exec_module(module)
         finally:
             run.ended = time.monotonic()
-            spec._initializing = False
+            setattr(spec, INITIALIZING, False)
 
     def _code(self, generation: Generation, name: str, file: str, loader: Any = None) -> Any:
         """Return the code of a module in the version that *generation* runs; read the file if there is none yet."""

@@ -1,0 +1,10 @@
+"""Interpreter: CPython itself. Frames, garbage collection, the GIL, the main thread, private names.
+
+In: calls from any room above. Nothing here knows of generations or requests, except when they came or went.
+Out: frames of threads and callers, times to collect garbage, calls made on the main thread, replaced attributes that
+can be restored, and the private names of CPython or what stands in for them.
+"""
+
+from __future__ import annotations
+
+__all__ = ["collecting", "environment", "frames", "mainthread", "patches", "private", "turns"]

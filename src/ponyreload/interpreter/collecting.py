@@ -1,4 +1,4 @@
-"""Collecting: when Python looks for unreachable objects, which stops all threads."""
+"""Garbage collection: when to run it, because it stops all threads."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import BuiltinFunctionType
 
+from ponyreload.interpreter.private import has_gil
+
 try:
     import resource
 except ImportError:  # Windows
@@ -18,45 +20,53 @@ except ImportError:  # Windows
 
 __all__ = ["Collector", "few_collections"]
 
-# Memory of retired generations is collected when there has been no reload and no request for so long: a collection
-# stops all threads, longer the more objects there are, and must not come between a save and its answer.
+# Seconds without a reload or a request after which the memory of retired generations is collected. A collection stops
+# all threads, for longer the more objects there are, so it must not delay the first request after a save.
 QUIET_SECONDS = 1.0
-# After that, a shorter pause of the requests will do: of a page that asks every second, for instance.
+# Seconds without a request that are enough after that, because some pages poll every second.
 LULL_SECONDS = 0.25
-# If they never pause, it comes all the same when the process has grown by so much since the last one, or by this part,
-# whichever is more; or after so long, so that what holds a generation is told of.
+# If requests never pause, a collection runs anyway when the process has grown since the last one by this many bytes, or
+# by this fraction of its size, whichever is more.
 MOST_BYTES = 256 * 2**20
 MOST_GROWTH = 0.25
+# It also runs this many seconds after the first generation has retired, so that what keeps it in memory is reported.
 MOST_SECONDS = 60.0
-# If reloads never pause, it comes when the process has grown by twice that, or so many have retired: they may have open
-# files.
+# If reloads never pause, a collection runs when the process has grown by twice that, or when this many generations have
+# retired, because they may have open files.
 BURST_GENERATIONS = 64
 
-# Objects that a load may make before Python looks for unreachable ones among them: more than 5,000 modules make.
+# Number of new objects that trigger a collection during a load. 5,000 modules make fewer.
 YOUNG_OBJECTS = 500_000
-# Python 3.12 has its own immortal objects among the frozen ones, some hundreds. Who freezes any freezes all there are.
+# `gc.get_freeze_count()` up to which the application has frozen nothing. Python 3.12 counts some hundreds of its own
+# immortal objects; an application that freezes objects freezes all there are.
 MOST_IMMORTAL = 2_000
 
 
 class Collector:
-    """Decides when the memory of retired generations is collected. Guarded by the lock of `Living`.
+    """Decides when to collect the memory of retired generations. Guarded by the lock of `Living`.
+
+    All times are on the monotonic clock.
 
     Attributes:
-        at: When to decide next, on the monotonic clock; None if there is nothing to collect.
+        at: When to decide next; None if there is nothing to collect.
         collected_at: When the last collection began.
     """
 
     def __init__(self) -> None:
         self.at: float | None = None
         self.collected_at = 0.0
-        self._first_at = 0.0  # when the first one retired since the last collection
-        self._retired = 0  # how many have since then
-        self._asked_at = 0.0  # when the last request had come, as it was last asked
-        self._size = _memory()  # after it
-        self._growth = 0.0  # since then, as a part of what there may be
+        self._first_at = 0.0  # when the first generation retired since the last collection
+        self._retired = 0  # number of generations retired since the last collection
+        self._asked_at = 0.0  # time of the newest request, when the collector last heard of it
+        self._size = _memory()  # bytes of the process after the last collection
+        self._growth = 0.0  # growth since then, as a fraction of the growth that triggers a collection
 
     def retired(self, asked_at: float) -> None:
-        """Note that a generation has retired, and when the last request came."""
+        """Note that a generation has retired.
+
+        Args:
+            asked_at: When the newest request came.
+        """
         now = time.monotonic()
         if not self._retired:
             self._first_at = now
@@ -66,14 +76,17 @@ class Collector:
         self._asked_at = asked_at
 
     def is_burst(self) -> bool:
-        """Tell whether so much has retired that it is time, quiet or not."""
+        """Tell whether so much has retired that a collection should not wait for a pause."""
         return self._growth >= 2 or self._retired >= BURST_GENERATIONS
 
     def take(self, asked_at: float) -> tuple[bool, bool]:
-        """Tell whether to collect now because reloads pause, and because many have retired; that is then done with.
+        """Tell whether to collect now, and start over if so.
 
         Args:
-            asked_at: When the last request came.
+            asked_at: When the newest request came.
+
+        Returns:
+            Whether reloads and requests pause, and whether too much has retired to wait for a pause.
         """
         now, is_burst = time.monotonic(), self.is_burst()
         is_due = self.at is not None and self.at <= now
@@ -86,12 +99,12 @@ class Collector:
         return is_due, is_burst
 
     def collected(self) -> None:
-        """Note that a collection is over."""
+        """Note that a collection has ended."""
         self._size = _memory()
 
 
 def _memory() -> int:
-    """Return the memory that the process has; if that is not known, the most that it ever had, or 0; in bytes."""
+    """Return the size of the process in bytes; outside Linux its largest size so far, or 0."""
     try:
         with open("/proc/self/statm", "rb") as state:
             return int(state.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
@@ -102,15 +115,15 @@ def _memory() -> int:
 
 @contextmanager
 def few_collections() -> Iterator[None]:
-    """Run a block that loads a generation, with automatic collections put off.
+    """Run a block that loads a generation, with fewer automatic collections.
 
-    All that a load makes, it keeps. Python takes its many new objects for a reason to look through young ones each few
-    hundred, and through all objects of the process at least once: more than half of the time of a load of a thousand
-    modules. The numbers are the process's; if the loaded code sets its own, they stay.
+    A load keeps nearly all objects that it makes. Without this, Python would collect the young ones after every few
+    hundred, and all objects of the process at least once. That takes more than half of the time of loading a thousand
+    modules. The thresholds apply to the whole process. If the loaded code sets its own, they stay.
     """
     before = gc.get_threshold()
     if not 0 < before[0] < YOUNG_OBJECTS:
-        yield  # off already, or rarer than that
+        yield  # collections are off, or rarer than that
         return
     meanwhile = (YOUNG_OBJECTS, *before[1:])
     gc.set_threshold(*meanwhile)
@@ -123,11 +136,10 @@ def few_collections() -> Iterator[None]:
 
 
 def _call_all_old() -> None:
-    """Have Python count all objects among the old ones, or it would look through a load's new ones right after it.
+    """Move all objects to the oldest generation of the collector, or it would scan the new ones right after a load.
 
-    To freeze objects and thaw them moves them there, at no cost. What the application has frozen is not to be thawed.
+    Freezing and unfreezing does this at no cost. Objects that the application has frozen must not be unfrozen.
     """
-    has_gil = getattr(sys, "_is_gil_enabled", lambda: True)()
-    if hasattr(gc, "freeze") and has_gil and gc.get_freeze_count() <= MOST_IMMORTAL:
-        # Called by C code, so that no other thread comes between the two, and freezes something, or counts.
+    if hasattr(gc, "freeze") and has_gil() and gc.get_freeze_count() <= MOST_IMMORTAL:
+        # C code makes both calls, so no other thread can freeze objects, or count them, between the two.
         deque(map(BuiltinFunctionType.__call__, (gc.freeze, gc.unfreeze)), maxlen=0)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""The environment: what `os.environ` stands for."""
+"""The environment of the process, where `os.environ` is not it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ __all__ = ["environment_of_process"]
 
 
 def environment_of_process() -> Mapping[str, str]:
-    """Return ``os.environ``, or what it stands for.
+    """Return the environment variables of the process.
 
-    The SDK of Google App Engine gives each thread one of its own. On Python 3.13, a new thread finds it empty.
+    The SDK of Google App Engine replaces ``os.environ`` by one for each thread. On Python 3.13, that of a new thread is
+    empty.
     """
     if os.environ or not os.supports_bytes_environ:
         return os.environ

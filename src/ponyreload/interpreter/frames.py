@@ -1,32 +1,64 @@
-"""Frames of threads: what each thread is running now."""
+"""Frames: what a thread is running, and what called that."""
 
 from __future__ import annotations
 
 import gc
+import operator
 import sys
 import threading
+from collections.abc import Iterator
+from functools import partial
+from itertools import compress
 from types import FrameType
+from typing import Any
 
-from ponyreload.interpreter.forklocks import hold_over_forks
+from ponyreload.interpreter import private
 
-__all__ = ["thread_frames"]
+__all__ = ["callers", "outward", "thread_frames"]
 
-# Held while Python does not collect, so that each call finds out whether it did before. Held over forks.
-_lock = threading.RLock()
-hold_over_forks("frames", _lock)
+# On these Pythons, a collection that begins while the frames are listed, and lets another thread run, can leave all
+# threads waiting for each other (https://github.com/python/cpython/issues/106883). Python 3.10 makes no objects there
+# that the collector counts. Python 3.11.9 turns the collector off there itself. From 3.12 on, a collection begins
+# between two instructions of Python code, and so never there.
+CAN_DEADLOCK = (3, 11) <= sys.version_info[:3] < (3, 11, 9)
+
+
+def outward(frame: FrameType | None) -> Iterator[FrameType]:
+    """Yield *frame*, the frame that called it, and so on."""
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
+
+
+def callers() -> Iterator[FrameType]:
+    """Yield the frames that called the function that asks, innermost first."""
+    return outward(sys._getframe(2))
 
 
 def thread_frames() -> dict[int, FrameType]:
     """Return the innermost frame of each thread:  {140187: <frame>}
 
-    Not `sys._current_frames()` as it is: in Python 3.11.0 to 3.11.8, a collection that begins within it, and lets
-    another thread run, can leave all waiting for each other (https://github.com/python/cpython/issues/106883).
+    Without a GIL, Python 3.13 does not let another thread's frames be read safely. Then only the calling thread's is
+    returned. Later versions lock what is read here, but not the variables; see `holders.objects.locals_of`.
     """
-    with _lock:
-        collects = gc.isenabled()
-        gc.disable()
-        try:
-            return sys._current_frames()
-        finally:
-            if collects:
-                gc.enable()
+    if not private.has_gil() and sys.version_info < (3, 14):
+        return {threading.get_ident(): sys._getframe()}
+    return _frames_without_collection() if CAN_DEADLOCK else private.current_frames()
+
+
+def _frames_without_collection() -> dict[int, FrameType]:
+    """Return the same with the collector off, and turn it on again only if it was on.
+
+    No lock is needed. C code makes all the calls, so no other thread comes between them, and none can turn the
+    collector off unseen. Only an audit hook for `sys._current_frames`, which runs Python code, lets one in.
+    """
+    was_on: list[bool] = []
+    call: Any = operator.call  # new in Python 3.11
+    notes_it = partial(was_on.extend, map(call, (gc.isenabled,)))
+    turns_it_on: partial[Any] = partial(list, map(call, compress((gc.enable,), was_on)))
+    try:
+        _, _, found, _ = map(call, (notes_it, gc.disable, private.current_frames, turns_it_on))
+    except BaseException:  # from an audit hook
+        turns_it_on()
+        raise
+    return found  # type: ignore[no-any-return]

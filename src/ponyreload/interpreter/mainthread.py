@@ -1,4 +1,4 @@
-"""The main thread: it carries out what only it may do, for code that runs in another thread."""
+"""The main thread: makes calls for other threads that only it may make, such as setting a signal handler."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from ponyreload.reporting import say
 
 __all__ = ["MainThread"]
 
-# Sent to the main thread to have it pass by, wherever it waits. By default the system ignores this signal, so one
-# that comes astray does no harm.
+# The signal that interrupts the main thread wherever it waits. The system ignores it by default, so a stray one does no
+# harm. None on Windows.
 WAKE_UP = getattr(signal, "SIGURG", None)
 
 
 class MainThread:
-    """Has the main thread make calls, wherever it waits.
+    """Makes calls on the main thread, wherever it waits.
 
-    The queue is a deque, whose ends are safe to use from any thread, and take no lock: the main thread may be
-    anywhere when it is woken.
+    The queue is a deque: adding to one end and taking from the other is atomic. It needs no lock, which the main thread
+    might already hold when the signal interrupts it.
     """
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class MainThread:
         self.is_installed = False
 
     def install(self) -> None:
-        """Get ready, if this is the main thread, the system can wake it, and nobody else does so."""
+        """Set the signal handler, if this is the main thread and nobody else uses the signal."""
         if threading.current_thread() is threading.main_thread() and WAKE_UP and hasattr(signal, "pthread_kill"):
             self._before = signal.getsignal(WAKE_UP)
             if self._before in (signal.SIG_DFL, signal.SIG_IGN):
@@ -40,14 +40,14 @@ class MainThread:
                 self.is_installed = True
 
     def uninstall(self) -> None:
-        """Undo `install`."""
+        """Restore the signal handler."""
         if self.is_installed:
             if WAKE_UP and threading.current_thread() is threading.main_thread():
                 signal.signal(WAKE_UP, self._before)
             self.is_installed = False
 
     def carry_out(self, calls: Iterable[Callable[[], object]]) -> None:
-        """Have the main thread make these calls, in order, as soon as it can."""
+        """Make these calls on the main thread, in order, as soon as possible. Returns at once."""
         self._calls.extend(calls)
         main = threading.main_thread().ident
         if self._calls and WAKE_UP and main is not None:

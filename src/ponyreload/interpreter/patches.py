@@ -1,4 +1,4 @@
-"""Patches: what classes and modules of Python and of servers get while autoreload is on; then they have their own."""
+"""Patches: attributes of classes and modules that are replaced while autoreload is on, and restored afterwards."""
 
 from __future__ import annotations
 
@@ -8,27 +8,29 @@ from typing import Any
 
 __all__ = ["Patches"]
 
+# Stands for an attribute that the holder does not have itself.
 INHERITED = object()
 
 
 class Patches:
-    """What was replaced, and by what."""
+    """Replaced attributes, and how to restore them."""
 
     def __init__(self) -> None:
-        # (<class WSGIServer>, "serve_forever") -> what stood there before, and what stands there now
+        # Holder and name -> the attribute before (INHERITED if the holder had none), and the replacement:
+        #   (<class WSGIServer>, "serve_forever") -> (<function serve_forever>, <function replacement>)
         self._put: dict[tuple[Any, str], tuple[Any, Any]] = {}
 
     def put(self, holder: Any, name: str, replacement: Any) -> None:
-        """Have *replacement* stand where ``holder.name`` does."""
+        """Replace ``holder.name``."""
         self._put[holder, name] = vars(holder).get(name, INHERITED), replacement
         setattr(holder, name, replacement)
 
     def wrap(self, holder: Any, name: str, wrapper: Callable[..., Any]) -> None:
-        """Replace attribute *name* of a class or a module by a function that calls ``wrapper(plain, ...)``; once."""
+        """Replace a function of a class or a module by one that calls ``wrapper(plain, ...)``; once for each name."""
         if (holder, name) in self._put:
             return
         own = vars(holder).get(name, INHERITED)
-        # What is inherited is looked up at each call: in a subclass with several bases another one may come next.
+        # An inherited function is looked up at each call: a subclass with several bases may inherit another one.
         plain = functools.partial(_inherited, holder, name) if own is INHERITED else own
 
         @functools.wraps(getattr(holder, name))
@@ -38,7 +40,7 @@ class Patches:
         self.put(holder, name, replacement)
 
     def undo(self) -> None:
-        """Put back what stood there, except where somebody else has put something since: that calls ours."""
+        """Restore all attributes, except those that somebody else has replaced since: they may call ours."""
         for (holder, name), (own, ours) in reversed(self._put.items()):
             if vars(holder).get(name) is not ours:
                 continue

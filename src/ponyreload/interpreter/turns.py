@@ -1,4 +1,4 @@
-"""Turns: how long a thread that loads may keep the interpreter from the others."""
+"""Turns: how long a thread that loads may hold the GIL while others wait for it."""
 
 from __future__ import annotations
 
@@ -9,29 +9,30 @@ from contextlib import contextmanager
 
 __all__ = ["give_turn", "short_turns"]
 
-# A request needs the interpreter some five times, for its connection, its thread, its answer. Each time it waits for
-# one turn of the thread that loads: 5 ms, unless it is told otherwise.
+# Seconds after which a thread that loads gives up the GIL to one that waits. A request takes the GIL about five times,
+# for its connection, its thread, its response, and waits this long each time. Python's default is 5 ms.
 TURN_SECONDS = 0.001
 
-# Whoever asks the system for something, as a load does for each module, hands the interpreter over, and has it back
-# before one that waits has woken up; that one then waits anew, all through the load. So after this time,
+# Seconds after which a thread that loads sleeps, so that a waiting thread gets the GIL. A system call, as a load makes
+# for each module, gives up the GIL too, but takes it back before a waiting thread has woken up. That thread then starts
+# to wait again, until the end of the load.
 MOST_SECONDS = 0.003
-# it is left to others for long enough.
+# Seconds of that sleep: long enough for a waiting thread to wake up.
 WAKE_SECONDS = 0.00005
 
 
 @contextmanager
 def short_turns() -> Iterator[None]:
-    """Run a block that looks and loads, with threads that wait for the interpreter given it sooner.
+    """Run a block that scans files and loads modules, with a shorter switch interval of the GIL.
 
-    The number is the process's; if the loaded code sets its own, that stays.
+    The interval applies to the whole process. If the loaded code sets its own, that stays.
     """
     before = sys.getswitchinterval()
     if before <= TURN_SECONDS:
         yield
         return
     sys.setswitchinterval(TURN_SECONDS)
-    meanwhile = sys.getswitchinterval()  # it is rounded
+    meanwhile = sys.getswitchinterval()  # Python rounds it
     try:
         yield
     finally:
@@ -40,13 +41,13 @@ def short_turns() -> Iterator[None]:
 
 
 def give_turn(since: float) -> float:
-    """Leave the GIL to other threads, if the calling one has had it for long.
+    """Let other threads have the GIL, if the calling thread has not done so for `MOST_SECONDS`.
 
     Args:
-        since: When it left the GIL to others last, on the monotonic clock.
+        since: When it last did so, on the monotonic clock.
 
     Returns:
-        The same for the next call.
+        The value of *since* for the next call.
     """
     if time.monotonic() - since <= MOST_SECONDS:
         return since

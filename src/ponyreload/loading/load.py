@@ -15,7 +15,7 @@ from ponyreload.generations.failures import load_error
 from ponyreload.generations.generation import Generation
 from ponyreload.imports.modules import Modules
 from ponyreload.interpreter.environment import environment_of_process
-from ponyreload.interpreter.frames import thread_frames
+from ponyreload.interpreter.frames import outward, thread_frames
 from ponyreload.reporting import say, shown
 
 __all__ = ["Load", "load_of_this_thread"]
@@ -94,11 +94,9 @@ class Load:
 
     def where(self) -> str:
         """Return the line of the user's code that the load is at."""
-        frame = thread_frames().get(self.thread.ident or 0)
-        while frame is not None:
+        for frame in outward(thread_frames().get(self.thread.ident or 0)):
             if frame.f_code.co_filename in self.generation.sources:
                 return f"{shown(frame.f_code.co_filename)}:{frame.f_lineno}"
-            frame = frame.f_back
         return "no line of a user module"
 
     def run(self) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import functools
 import logging
 import sys
-import threading
 from collections.abc import Callable, MutableMapping
 from typing import Any
 
 from ponyreload.generations.context import published
 from ponyreload.generations.generation import Generation
 from ponyreload.interpreter.patches import Patches
+from ponyreload.interpreter.private import call_before_threads_are_joined
 from ponyreload.ownership.makers import Belongings, maker
 from ponyreload.ownership.shared import is_shared
 from ponyreload.reporting import say
@@ -58,9 +58,8 @@ class Executors:
             plain(self, *args, **kwargs)
 
         self._patches.put(kind, "__init__", __init__)
-        # Before the function that waits for all that has been submitted, which its module has just registered so. Not
-        # public, but `concurrent.futures` needs it too; pinned by a test of what we assume of Python.
-        threading._register_atexit(self._end)  # type: ignore[attr-defined]
+        # It runs before the function that waits for all that was submitted, which the module has just registered.
+        call_before_threads_are_joined(self._end)
 
     def _end(self) -> None:
         """The process ends: what generations before the newest have submitted, and what has not begun, is not due."""

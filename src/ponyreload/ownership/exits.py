@@ -5,8 +5,6 @@ from __future__ import annotations
 import atexit
 import functools
 import logging
-import sys
-import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
@@ -18,6 +16,7 @@ from ponyreload.generations.failures import load_error
 from ponyreload.generations.generation import Generation
 from ponyreload.generations.owners import bound_to, owner_of
 from ponyreload.interpreter.patches import Patches
+from ponyreload.interpreter.private import callback_of, exit_registry, finalizers
 from ponyreload.lifecycle.keeping import is_kept
 from ponyreload.ownership.leftovers import is_of_server
 from ponyreload.ownership.makers import Maker, maker, maker_of, rows
@@ -137,10 +136,9 @@ def run_finalizers(generation: Generation) -> None:
     """Call, newest first, the finalizers that run code of *generation* and whose object is still there.
 
     They would keep the generation for as long as that object. What `keep` holds is not at its end yet. Those that are
-    not to run at the end of a process (``atexit = False``) are taken away. The registries of `weakref` and
-    `multiprocessing` are not public; a test of what we assume of Python tells.
+    not to run at the end of a process (``atexit = False``) are taken away.
     """
-    for finalizer in reversed(list(getattr(weakref.finalize, "_registry", ()))):
+    for finalizer in reversed(finalizers()):
         found = finalizer.peek()
         if found is None or owner_of(found[1]) is not generation or is_kept(found[0]):
             continue
@@ -149,16 +147,14 @@ def run_finalizers(generation: Generation) -> None:
             _call(finalizer, finalizer, generation)
         else:
             finalizer.detach()
-    # Those of multiprocessing have a number that says when they run, or None if the end of the process is no time:
-    # (10, 7) -> <Finalize object>
-    registry: dict[Any, Any] = getattr(sys.modules.get("multiprocessing.util"), "_finalizer_registry", {})
+    registry = exit_registry()
     for key in sorted(registry, key=lambda key: (key[0] or 0, key[1]), reverse=True):
         each = registry.get(key)
-        if each is not None and owner_of(each._callback) is generation:
+        if each is not None and owner_of(callback_of(each)) is generation:
             if key[0] is None:
                 each.cancel()
             else:
-                _call(each, each._callback, generation)
+                _call(each, callback_of(each), generation)
 
 
 def _call(call: Callable[[], object], named: object, generation: Generation) -> None:

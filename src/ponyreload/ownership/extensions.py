@@ -5,20 +5,17 @@ from __future__ import annotations
 import copyreg
 
 from ponyreload.interpreter.patches import Patches
+from ponyreload.interpreter.private import extension_tables
 from ponyreload.ownership.makers import maker
 
 __all__ = ["Extensions"]
 
 
 class Extensions:
-    """The codes of `copyreg.add_extension`. A load may give another code to what an earlier generation gave one.
-
-    The tables are not public; a test of what we assume of Python tells.
-    """
+    """The codes of `copyreg.add_extension`. A load may give another code to what an earlier generation gave one."""
 
     def __init__(self) -> None:
-        self._codes: dict[tuple[str, str], int] = copyreg._extension_registry  # type: ignore[attr-defined]
-        self._names: dict[int, tuple[str, str]] = copyreg._inverted_registry  # type: ignore[attr-defined]
+        self._codes, self._names = extension_tables()
         # What user code has registered: {("shop.cart", "Order")}
         self._of_generations: set[tuple[str, str]] = set()
         # What that has changed in this load:  ("shop.cart", "Order") -> the code before, or None

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import functools
+import re
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 from ponyreload.generations.generation import Generation
 from ponyreload.generations.owners import is_of
 from ponyreload.interpreter.patches import Patches
+from ponyreload.interpreter.private import warning_filters_changed
 from ponyreload.ownership.makers import Maker, maker, rows
 from ponyreload.ownership.things import Things, others
 
@@ -17,7 +21,7 @@ __all__ = ["Filters"]
 class Filters(Things):
     """`warnings.filters`. Libraries add to it as well when they are imported, so one has to hear of what a load adds.
 
-    The function that adds to it is not public; a test of what we assume of Python tells. What is put in past it stays.
+    What is put in past the public functions stays.
     """
 
     def __init__(self) -> None:
@@ -27,17 +31,19 @@ class Filters(Things):
         self._patches = Patches()
 
     def install(self) -> None:
-        """Wrap what `warnings.filterwarnings` and `warnings.simplefilter` call."""
-        plain = getattr(warnings, "_add_filter", None)
-        if plain is not None:
+        """Wrap `warnings.filterwarnings` and `warnings.simplefilter`."""
+        self._patches.put(warnings, "filterwarnings", self._noting(warnings.filterwarnings, _item))
+        self._patches.put(warnings, "simplefilter", self._noting(warnings.simplefilter, _simple_item))
 
-            def _add_filter(*item: Any, append: bool) -> None:
-                by = maker("warnings")
-                if by is not None and not by.generation.published:
-                    self._asked.append((item, by))
-                plain(*item, append=append)
+    def _noting(self, plain: Callable[..., None], item: Callable[..., Any]) -> Callable[..., None]:
+        @functools.wraps(plain)
+        def add(*args: Any, **kwargs: Any) -> None:
+            plain(*args, **kwargs)
+            by = maker("warnings")
+            if by is not None and not by.generation.published:
+                self._asked.append((item(*args, **kwargs), by))
 
-            self._patches.put(warnings, "_add_filter", _add_filter)
+        return add
 
     def uninstall(self) -> None:
         """Undo `install`; the filters stay."""
@@ -73,8 +79,20 @@ class Filters(Things):
 
     def put(self, entries: list[Any]) -> None:
         super().put(entries)
-        # Not public either. Without it, the filters count for what has not warned yet.
-        getattr(warnings, "_filters_mutated", lambda: None)()
+        warning_filters_changed()
+
+
+def _item(
+    action: str, message: str = "", category: Any = Warning, module: str = "", lineno: int = 0, *_: Any, **__: Any
+) -> tuple[Any, ...]:
+    """Return the entry of the list that `filterwarnings` adds for these arguments."""
+    patterns = (re.compile(message, re.I) if message else None, re.compile(module) if module else None)
+    return action, patterns[0], category, patterns[1], lineno
+
+
+def _simple_item(action: str, category: Any = Warning, lineno: int = 0, *_: Any, **__: Any) -> tuple[Any, ...]:
+    """Return the entry of the list that `simplefilter` adds for these arguments."""
+    return action, None, category, None, lineno
 
 
 def _is_filter_of(entry: Any, generation: Generation) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import sys
 import traceback
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -13,6 +12,7 @@ from ponyreload.generations.context import entered, is_for_process
 from ponyreload.generations.generation import Generation
 from ponyreload.generations.owners import owner_of
 from ponyreload.interpreter.patches import Patches
+from ponyreload.interpreter.private import after_fork_registry
 from ponyreload.ownership.makers import Belongings, Maker, maker, maker_of
 
 __all__ = ["Forks"]
@@ -92,12 +92,8 @@ class Forks:
 
 
 def _forget_multiprocessing(generation: Generation) -> None:
-    """Take away what is to be called in the children of `multiprocessing` and runs code of *generation*.
-
-    The registry is not public; a test of what we assume of Python tells.
-    """
-    # (4, 140187, <function reconnect>) -> <Pool>
-    registry: Any = getattr(sys.modules.get("multiprocessing.util"), "_afterfork_registry", {})
+    """Take away what is to be called in the children of `multiprocessing` and runs code of *generation*."""
+    registry = after_fork_registry()
     for key in list(registry):
         if owner_of(key[2]) is generation:
             registry.pop(key, None)

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 from ponyreload.generations.context import MARK
 from ponyreload.generations.generation import Generation
 from ponyreload.interpreter.attributes import class_of, module_of, mro_of
-from ponyreload.interpreter.frames import thread_frames
+from ponyreload.interpreter.frames import outward, thread_frames
+from ponyreload.interpreter.private import target_of
 from ponyreload.options.servers import TABLE
 from ponyreload.ownership.makers import Belongings
 from ponyreload.ownership.shared import is_shared
@@ -107,7 +108,7 @@ class Leftovers:
         named = []
         frames = thread_frames()
         for thread in threads:
-            stack = _stack(frames.get(thread.ident or 0))
+            stack = list(outward(frames.get(thread.ident or 0)))
             if threading.Thread.is_alive(thread) and self._is_to_be_named(thread, stack, expected, generation):
                 named.append(_words(thread, stack, generation))
         del frames, threads
@@ -144,17 +145,8 @@ def is_of_server(thing: object) -> bool:
 
 def runs_server(thread: threading.Thread) -> bool:
     """Tell whether a thread runs a server: it goes on with all generations, whichever has started it."""
-    stack = _stack(thread_frames().get(thread.ident or 0))
-    return any(_package(frame.f_globals.get("__name__")) in SERVERS for frame in stack)
-
-
-def _stack(frame: FrameType | None) -> list[FrameType]:
-    """Return the functions that a thread runs, innermost first."""
-    stack = []
-    while frame is not None:
-        stack.append(frame)
-        frame = frame.f_back
-    return stack
+    frames = outward(thread_frames().get(thread.ident or 0))
+    return any(_package(frame.f_globals.get("__name__")) in SERVERS for frame in frames)
 
 
 def _words(thread: threading.Thread, stack: Iterable[FrameType], generation: Generation | None) -> str:
@@ -185,7 +177,7 @@ def _kind(thread: threading.Thread) -> tuple[type, object]:
 
 def _function_of(thread: threading.Thread) -> Any:
     """Return the function that a thread runs, or what its class does."""
-    target: Any = vars(thread).get("_target")
+    target = target_of(thread)
     return type(thread).run if target is None else getattr(target, "__func__", target)
 
 

@@ -15,6 +15,7 @@ from ponyreload.generations.generation import Generation
 from ponyreload.generations.owners import owner_of
 from ponyreload.imports.names import MAIN
 from ponyreload.interpreter.patches import Patches
+from ponyreload.interpreter.private import CLOSE_HANDLERS, closer_of_handlers, logging_lock
 from ponyreload.ownership.levels import ATTRIBUTES, Levels
 from ponyreload.ownership.makers import maker
 from ponyreload.ownership.views import THROUGH, View
@@ -85,7 +86,7 @@ class Logs:
                     self._claim(view, _aim(thing))
             elif isinstance(view := vars(holder).get(attribute), View):
                 # The plain method looks first whether it is there, and would see the list of what serves only.
-                with logging._lock:  # type: ignore[attr-defined]
+                with logging_lock():
                     (view.put if plain.__name__.startswith("add") else view.drop)(thing)
                 return None
             return plain(holder, thing)
@@ -139,17 +140,17 @@ class Logs:
 
     def _wrap_config(self) -> None:
         """Have `dictConfig` and `fileConfig` of a load close its own handlers only, and not all of the process."""
-        config: Any = sys.modules["logging.config"]
-        plain = config._clearExistingHandlers
+        plain = closer_of_handlers()
 
-        def _clearExistingHandlers() -> None:  # noqa: N802 - it stands for that
+        def close_handlers() -> None:
             by = maker(*THROUGH)
             if by is None or by.generation.load is None:
                 plain()
             else:
                 self.close(self._only_of(by.generation), by.generation)
 
-        self._patches.put(config, "_clearExistingHandlers", _clearExistingHandlers)
+        if plain is not None:
+            self._patches.put(sys.modules["logging.config"], CLOSE_HANDLERS, close_handlers)
 
     # -- generations -----------------------------------------------------------------------------------------
 
@@ -223,7 +224,7 @@ class Logs:
 
     def _view(self, holder: Any, name: str) -> View:
         """Return the view that *holder* has as its attribute *name*; put it there if there is none yet."""
-        with logging._lock:  # type: ignore[attr-defined]
+        with logging_lock():
             there = getattr(holder, name)
             if isinstance(there, View):
                 return there

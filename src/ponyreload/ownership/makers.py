@@ -11,6 +11,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from ponyreload.generations.context import MARK, bind, generation_of, is_for_process
 from ponyreload.generations.generation import Generation
 from ponyreload.generations.owners import names_of
+from ponyreload.interpreter.frames import callers
 from ponyreload.options.marking import is_named_by
 
 __all__ = ["Belongings", "Maker", "maker", "maker_in", "maker_of", "rows"]
@@ -44,10 +45,8 @@ def maker(*through: str) -> Maker | None:
     Args:
         through: Modules and packages that only hand on what they were asked for:  "logging"
     """
-    frame = sys._getframe(1)
-    asking = frame.f_globals
-    while frame.f_back is not None:
-        frame = frame.f_back
+    asking = sys._getframe(1).f_globals
+    for frame in callers():
         names = frame.f_globals
         if MARK in names:
             return None if is_for_process() else maker_in(names)

@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 from ponyreload.generations.generation import Generation
 from ponyreload.generations.owners import owner_of
 from ponyreload.interpreter.patches import Patches
+from ponyreload.interpreter.private import dispatch_cache_clearer
 from ponyreload.ownership.extensions import Extensions
 from ponyreload.ownership.generics import generic_functions, plain_singledispatch, table_of
 from ponyreload.ownership.makers import Maker, maker, maker_of, rows
@@ -106,7 +107,7 @@ class Registries:
             generic = reference()
             table = table_of(generic)
             if generic is not None and table is not None and owner_of(generic) is None:
-                self._generics.setdefault(generic, Registry(table, generic._clear_cache))
+                self._generics.setdefault(generic, Registry(table, dispatch_cache_clearer(generic)))
 
     def _watch_sqlite(self) -> None:
         sqlite: Any = sys.modules["sqlite3"]

@@ -6,7 +6,7 @@ import logging
 import sys
 import threading
 from collections.abc import Callable
-from types import ModuleType
+from functools import partial
 from typing import Any
 
 from ponyreload.generations.generation import Generation
@@ -14,12 +14,12 @@ from ponyreload.generations.owners import owner_of
 
 __all__ = ["Singles"]
 
-# Where they are, and what Python itself begins with. The last one has public functions to get and set it.
-PLACES: tuple[tuple[ModuleType, str, Callable[..., Any]], ...] = (
-    (sys, "excepthook", sys.__excepthook__),
-    (sys, "unraisablehook", sys.__unraisablehook__),
-    (threading, "excepthook", threading.__excepthook__),
-    (logging, "_logRecordFactory", logging.LogRecord),
+# What gets and sets each, and what Python itself begins with.
+PLACES: tuple[tuple[Callable[[], Any], Callable[[Any], None], Callable[..., Any]], ...] = (
+    (partial(getattr, sys, "excepthook"), partial(setattr, sys, "excepthook"), sys.__excepthook__),
+    (partial(getattr, sys, "unraisablehook"), partial(setattr, sys, "unraisablehook"), sys.__unraisablehook__),
+    (partial(getattr, threading, "excepthook"), partial(setattr, threading, "excepthook"), threading.__excepthook__),
+    (logging.getLogRecordFactory, logging.setLogRecordFactory, logging.LogRecord),
 )
 
 
@@ -67,14 +67,14 @@ class Single:
     calls the one from before the generations, and none of an older generation. Threads, too, keep what they find.
 
     Args:
-        module: Where it is.
-        name: What it is called there.
+        get: Returns it.
+        put: Puts another one in its place.
         first: What Python itself begins with.
     """
 
-    def __init__(self, module: ModuleType, name: str, first: Callable[..., Any]) -> None:
-        self._module = module
-        self._name = name
+    def __init__(self, get: Callable[[], Any], put: Callable[[Any], None], first: Callable[..., Any]) -> None:
+        self._get = get
+        self._set = put
         self._first = first
         # The one from before the generations, and the one from before the load.
         self._base: Any = None
@@ -112,12 +112,6 @@ class Single:
     def retire(self, generation: Generation) -> None:
         if owner_of(self._get()) is generation:
             self._set(self._base)
-
-    def _get(self) -> Any:
-        return getattr(self._module, self._name)
-
-    def _set(self, function: Any) -> None:
-        setattr(self._module, self._name, function)
 
 
 class StandIn:

@@ -24,6 +24,7 @@ from ponyreload.generations.generation import Generation
 from ponyreload.generations.owners import names_of
 from ponyreload.interpreter.attributes import own_namespace
 from ponyreload.interpreter.patches import Patches
+from ponyreload.interpreter.private import target_of
 from ponyreload.ownership.leftovers import Leftovers, runs_server
 from ponyreload.ownership.makers import Belongings, Maker, maker_in
 
@@ -128,8 +129,8 @@ class Threads:
 
 def _names_of_thread(thread: threading.Thread) -> dict[str, Any] | None:
     """Return the globals of the user code that a thread is to run: of its class, or of what it was given."""
-    # Not public but for timers. A thread deletes its target when it has run.
-    given = (own_namespace(thread) or {}).get("function" if isinstance(thread, threading.Timer) else "_target")
+    is_timer = isinstance(thread, threading.Timer)
+    given = (own_namespace(thread) or {}).get("function") if is_timer else target_of(thread)
     return names_of(type(thread)) or names_of(given)
 
 

@@ -7,9 +7,9 @@ import threading
 import time
 
 from ponyreload.generations.generation import Generation
+from ponyreload.interpreter.private import clear_caches
 from ponyreload.lifecycle import keeping
 from ponyreload.lifecycle.hooks import call_retire_hooks
-from ponyreload.ownership.caches import clear_caches
 from ponyreload.reloading.application import Application
 from ponyreload.reporting import say
 
