@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
+from importlib.machinery import SourceFileLoader
+from types import ModuleType
+
+from driving import until
 from ponyreload.code.sources import Source, Sources
 from ponyreload.generations.generation import Generation
-from ponyreload.loading.precompiling import compile_changed, may_import
+from ponyreload.loading.precompiling import MUCH_BYTES, compile_ahead, compile_changed, may_import
+
+
+def test_large_modules_of_generation_1_are_compiled_ahead():
+    generation = Generation(1)
+    for name, data in {"large": b"X = 1\n" * MUCH_BYTES, "broken": b"X = = 1"}.items():
+        file = f"/site/{name}.py"
+        generation.files[name], generation.sources[file] = file, Source(file, data)
+        generation.modules[name] = ModuleType(name)
+        generation.modules[name].__loader__ = SourceFileLoader(name, file)
+    compile_ahead(generation, lambda: False)
+    until(lambda: generation.sources["/site/large.py"].is_compiled, 60)
+    assert not generation.sources["/site/broken.py"].is_compiled
 
 
 def test_the_changed_files_that_do_not_compile_are_named_with_their_errors(tmp_path):

@@ -23,15 +23,18 @@ class InterruptedSources(Sources):
 
     Attributes:
         after_scan, before_read: What happens.
+        scanned: The files of the last scan.
     """
 
     def __init__(self) -> None:
         super().__init__()
+        self.scanned: set[str] = set()
         self.after_scan: Callable[[], object] | None = None
         self.before_read: Callable[[], object] | None = None
 
     def digests(self, files: Iterable[str]) -> dict[str, object]:
         found = super().digests(files)
+        self.scanned = set(found)
         happens, self.after_scan = self.after_scan, None
         if happens is not None:
             elsewhere(happens)
@@ -117,6 +120,16 @@ def test_an_extra_file_that_comes_and_is_deleted_is_each_time_a_change(shop):
     assert shop.save("pages/two.html", "two") == more
     assert shop.scan() == {more}
     assert shop.scan() == set()
+
+
+def test_an_extra_file_that_is_gone_is_scanned_until_a_generation_without_it_serves(shop):
+    os.unlink(shop.page)
+    assert [shop.scan(), shop.scan()] == [{shop.page}, set()]
+    assert shop.page in shop.sources.scanned
+    shop.load(loaded := Generation(2))
+    shop.files.served(loaded)
+    assert shop.files.changes(loaded) == set()
+    assert shop.sources.scanned == {shop.module}
 
 
 # -- options that are added during a scan ------------------------------------------------------------------------

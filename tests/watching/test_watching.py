@@ -341,7 +341,8 @@ def test_what_watches_a_folder_no_more_does_not_say_so_in_the_log(project):
         logging.basicConfig(level=logging.DEBUG)
         request(app.application)
         app.reloader.reload()
-        emitters = list(app.reloader.application.lookout.watcher.emitters)
+        from watchdog.observers.api import EventEmitter
+        emitters = [thread for thread in threading.enumerate() if isinstance(thread, EventEmitter)]
         app.reloader.stop()
         for emitter in emitters:
             emitter.queue_events(0)

@@ -53,17 +53,8 @@ class Failure:
     @classmethod
     def of(cls, error: LoadError) -> Failure:
         """Copy the texts of an error."""
-        return cls(
-            number=error.number,
-            serving=error.serving,
-            text=str(error),
-            summary=error.summary,
-            file=error.file,
-            line=error.line,
-            source=error.source,
-            details=error.details,
-            shareable=error.shareable,
-        )
+        names = ("number", "serving", "summary", "file", "line", "source", "details", "shareable")
+        return cls(text=str(error), **{name: getattr(error, name) for name in names})
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from ponyreload.generations.generation import Generation
 from ponyreload.interpreter.collecting import few_collections
 from ponyreload.options.marking import is_project_file
 
-__all__ = ["Precompiling", "compile_changed", "may_import"]
+__all__ = ["compile_ahead", "compile_changed", "may_import"]
 
 # Bytes of source, about 50 milliseconds of compiling. Less is left to the reload itself.
 MUCH_BYTES = 150_000
@@ -20,28 +20,23 @@ MUCH_BYTES = 150_000
 PART = 100
 
 
-class Precompiling:
-    """Compiles ahead the modules of generation 1, whose code Python has not handed out; in a thread of its own.
+def compile_ahead(generation: Generation, is_over: Callable[[], bool]) -> None:
+    """Compile the modules of generation 1, whose code Python has not handed out, if they are large; in a thread.
 
     Args:
         generation: The generation.
         is_over: Tells whether to stop, as the first reload has come.
     """
+    sources = _uncompiled(generation)
 
-    def __init__(self, generation: Generation, is_over: Callable[[], bool]) -> None:
-        self._sources = _uncompiled(generation)
-        self._is_over = is_over
-
-    def start(self) -> None:
-        """Start the thread, if there is much to compile."""
-        if sum(len(source.data) for source in self._sources) >= MUCH_BYTES:
-            threading.Thread(target=self._run, name="ponyreload compiles ahead", daemon=True).start()
-
-    def _run(self) -> None:
-        while self._sources and not self._is_over():
+    def run() -> None:
+        while sources and not is_over():
             with few_collections():  # nothing of it is garbage
-                compile_all(self._sources[:PART])
-            del self._sources[:PART]
+                compile_all(sources[:PART])
+            del sources[:PART]
+
+    if sum(len(source.data) for source in sources) >= MUCH_BYTES:
+        threading.Thread(target=run, name="ponyreload compiles ahead", daemon=True).start()
 
 
 def _uncompiled(generation: Generation) -> list[Source]:
@@ -71,9 +66,6 @@ def compile_changed(sources: Sources, changed: Iterable[str], serving: Generatio
 
 def may_import(generation: Generation, files: Iterable[str]) -> bool:
     """Tell whether a loaded generation may import one of the files late: its source contains the module's name."""
-    for file in files:
-        stem = os.path.splitext(os.path.basename(file))[0]
-        name = os.path.basename(os.path.dirname(file)) if stem == "__init__" else stem
-        if any(name.encode() in source.data for source in list(generation.sources.values())):
-            return True
-    return False
+    bases = [os.path.basename(file.removesuffix(f"{os.sep}__init__.py")) for file in files]
+    names = [base.partition(".")[0].encode() for base in bases]
+    return any(name in source.data for source in list(generation.sources.values()) for name in names)

@@ -15,7 +15,7 @@ from ponyreload.holders.retention import GRACE_SECONDS
 from ponyreload.imports import sharing
 from ponyreload.interpreter.collecting import few_collections
 from ponyreload.interpreter.turns import short_turns
-from ponyreload.loading.precompiling import Precompiling
+from ponyreload.loading.precompiling import compile_ahead
 from ponyreload.reloading.application import Application
 from ponyreload.reloading.attempts import Attempts
 from ponyreload.reloading.pacing import Pace, Times
@@ -104,7 +104,7 @@ class Updater:
         application.tools.get()
         application.owned.look()
         if not self._is_forked:  # a server's many processes would all do it
-            Precompiling(application.serving, lambda: self.pace.is_stopping or application.serving.number > 1).start()
+            compile_ahead(application.serving, lambda: self.pace.is_stopping or application.serving.number > 1)
 
     def attend(self) -> None:
         """Wait for something to do, and do it."""

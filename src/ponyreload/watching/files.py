@@ -58,7 +58,7 @@ class Files:
         self._sources = sources
         self._tried: State = {}
         self._unserved: set[str] = set()  # files that have changed since the load of what serves
-        # Extra files that scans have found, and the contents of those that what serves was loaded with.
+        # Extra files that scans have found since a generation was published, and the contents that it was loaded with.
         self._extra: set[str] = set()
         self._served: State = {}
 
@@ -105,11 +105,7 @@ class Files:
             return set()  # as in most scans
         changed = self._difference(state, serving, self._tried)
         self._unserved |= changed
-        if is_whole:
-            self._extra = {file for file in self._extra if state[file] is not None}
-            self._tried = state
-        else:
-            self._tried |= state
+        self._tried = state if is_whole else self._tried | state
         return changed
 
     def differ(self, serving: Generation, loading: Generation | None = None, paths: set[str] | None = None) -> bool:
@@ -198,6 +194,7 @@ class Files:
             newest = self._served | self._tried
             extra = self._extra | self._served.keys()
             self._served = {file: newest[file] for file in extra if newest.get(file) is not None}
+        self._extra = set(self._served)  # those that are gone are scanned no more
         self._note(generation)
 
     def failed(self, generation: Generation) -> None:

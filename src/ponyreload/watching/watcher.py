@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -78,11 +78,6 @@ class Watcher:
     def folders(self) -> dict[str, bool]:
         """The folders that are watched, and whether the folders below each count too. Safe to read from any thread."""
         return {folder: deep for folder, (_, _, deep) in self._watched.copy().items()}
-
-    @property
-    def emitters(self) -> Sequence[Any]:
-        """Watchdog's threads that read events, one for each folder."""
-        return () if self._observer is None else tuple(self._observer.emitters)
 
     def dispatch(self, event: FileSystemEvent) -> None:
         """Handle an event; watchdog calls this on its own thread."""
