@@ -81,7 +81,7 @@ KINDS = {
     "import path at the end": ("sys.path.append('/end')", "sys.path.count('/end')"),
     "import path that is asked for": ("if '/asked' not in sys.path: sys.path.append('/asked')", "sys.path.count('/asked')"),
     "finder": ("class Finder(system.Finder):\n    def found(self): pass\nsys.meta_path.append(Finder())", "sum(type(f).__name__ == 'Finder' and hasattr(f, 'found') for f in sys.meta_path)"),
-    "finder of a library": ("sys.meta_path.append(system.Finder())", "sum(type(f).__name__ == 'Finder' and not hasattr(f, '_modules') for f in sys.meta_path)"),
+    "finder of a library": ("sys.meta_path.append(system.Finder())", "sum(type(f).__name__ == 'Finder' for f in sys.meta_path)"),
     "path hook": ("def hook(path): raise ImportError\nsys.path_hooks.append(hook)", "len(sys.path_hooks)"),
     "callback of the collector": ("gc.callbacks.append(nothing)", "len(gc.callbacks)"),
     "finalizer": ("weakref.finalize(system.pool, nothing)", "len(weakref.finalize._registry)"),
