@@ -40,44 +40,42 @@ class Option(NamedTuple):
     is_of_run: bool = False
 
 
-def _declared(*declaration: Any, **more: Any) -> Mapping[str, Option]:
-    return {"option": Option(*declaration, **more)}
-
-
 @dataclass(frozen=True)
 class Options:
     """The options given to `use_autoreload` and `AutoreloadMiddleware`, checked."""
 
     # Names of packages and modules that count as marked, the isolated ones among them.
-    include: tuple[str, ...] = field(default=(), metadata=_declared(
+    include: tuple[str, ...] = field(default=(), metadata={"option": Option(
         names("shop", "lib.prices"), "include", "--include", "NAME",
-        "Treat this package or module as a user module. Repeatable."))  # fmt: skip
+        "Treat this package or module as a user module. Repeatable.")})  # fmt: skip
     # Absolute paths and globs of files that also trigger a reload.
-    extra_files: tuple[str, ...] = field(default=(), metadata=_declared(
+    extra_files: tuple[str, ...] = field(default=(), metadata={"option": Option(
         PATHS, "extra-files", "--extra-file", "PATH",
-        "Also reload when this file, folder or glob changes. Repeatable."))  # fmt: skip
+        "Also reload when this file, folder or glob changes. Repeatable.")})  # fmt: skip
     # Interval of polling; None: poll only where file events do not arrive.
-    poll_seconds: float | None = field(default=None, metadata=_declared(
+    poll_seconds: float | None = field(default=None, metadata={"option": Option(
         seconds(0.01, "None for events of the files"), "poll", "--poll", "[SECONDS]",
-        "Poll for changes every SECONDS (default: 1).", is_of_run=True))  # fmt: skip
+        "Poll for changes every SECONDS (default: 1).", is_of_run=True)})  # fmt: skip
     # How long a request may hold a superseded generation before it is named in the log; None: `DRAIN_SECONDS`.
-    drain_seconds: float | None = field(default=None, metadata=_declared(seconds(0.0, f"None for {DRAIN_SECONDS:g}")))
+    drain_seconds: float | None = field(
+        default=None, metadata={"option": Option(seconds(0.0, f"None for {DRAIN_SECONDS:g}"))}
+    )
     # The names that only `isolate=` has: libraries, which are not watched.
-    isolate: tuple[str, ...] = field(default=(), metadata=_declared(
+    isolate: tuple[str, ...] = field(default=(), metadata={"option": Option(
         names("django", "lib.registry", refusal=refusal), "isolate", "--isolate", "NAME",
-        "Load this library with each generation. Repeatable."))  # fmt: skip
+        "Load this library with each generation. Repeatable.")})  # fmt: skip
     # Which modules to reload; None: all.
-    scope: str | None = field(default=None, metadata=_declared(
+    scope: str | None = field(default=None, metadata={"option": Option(
         choice("all", "affected"), "scope", "--scope", None,
-        "Which modules to reload: all (default) or affected."))  # fmt: skip
+        "Which modules to reload: all (default) or affected.")})  # fmt: skip
     # Whether pages refresh themselves and `/__ponyreload__/` answers; None: yes.
-    browser_refresh: bool | None = field(default=None, metadata=_declared(
+    browser_refresh: bool | None = field(default=None, metadata={"option": Option(
         YES_OR_NO, "browser-refresh", "--browser-refresh/--no-browser-refresh", None,
-        "Refresh open pages in the browser after a reload.", is_of_run=True))  # fmt: skip
+        "Refresh open pages in the browser after a reload.", is_of_run=True)})  # fmt: skip
     # Addresses and networks besides loopback that `/__ponyreload__/` answers.
-    trusted_clients: tuple[str, ...] = field(default=(), metadata=_declared(CLIENTS, "trusted-clients"))
+    trusted_clients: tuple[str, ...] = field(default=(), metadata={"option": Option(CLIENTS, "trusted-clients")})
     # The same for names in the Host header.
-    trusted_hosts: tuple[str, ...] = field(default=(), metadata=_declared(HOSTS, "trusted-hosts"))
+    trusted_hosts: tuple[str, ...] = field(default=(), metadata={"option": Option(HOSTS, "trusted-hosts")})
     # Absolute paths. Source below them counts as marked, except installed packages. Set by the command line only.
     project_folders: tuple[str, ...] = ()
 
