@@ -384,3 +384,14 @@ def test_a_reload_looks_for_the_module_through_the_same_name(monkeypatch):
     monkeypatch.setattr(_bootstrap, "_find_spec", lambda *given: asked.append(given) or plain(*given))
     importlib.reload(colorsys)
     assert asked == [("colorsys", None, colorsys)]
+
+
+@pytest.mark.parametrize("make", [threading.Lock, threading.RLock, threading.Condition])
+def test_a_lock_that_another_thread_holds_can_be_made_free_in_a_child(make):
+    lock = make()
+    holder = threading.Thread(target=lock.acquire)
+    holder.start()
+    holder.join()
+    assert not lock.acquire(blocking=False)
+    private.free_in_child(lock)
+    assert lock.acquire(blocking=False)
