@@ -28,9 +28,9 @@ CLASSES = {
 class Executors:
     """Records the executors that user code makes, by wrapping their classes' `__init__`, and shuts them down."""
 
-    def __init__(self) -> None:
+    def __init__(self, patches: Patches) -> None:
         self._made: Belongings[Any] = Belongings()
-        self._patches = Patches()
+        self._patches = patches
 
     def install(self, call_after_import: MutableMapping[str, Callable[[], object]]) -> None:
         """Wrap what has been imported, and the rest when it is."""
@@ -39,10 +39,6 @@ class Executors:
                 self._wrap(module)
             else:
                 call_after_import[module] = functools.partial(self._wrap, module)
-
-    def uninstall(self) -> None:
-        """Undo `install`."""
-        self._patches.undo()
 
     def _wrap(self, module: str) -> None:
         kind = getattr(sys.modules[module], CLASSES[module], None)

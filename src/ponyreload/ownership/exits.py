@@ -72,19 +72,18 @@ class Exit:
 class Exits:
     """Takes what user code registers with `atexit`, and calls it when its generation retires."""
 
-    def __init__(self) -> None:
+    def __init__(self, patches: Patches) -> None:
         # In the order of registration; only ever appended to, and popped from the end.
         self._exits: WeakKeyDictionary[Generation, list[Exit]] = WeakKeyDictionary()
-        self._patches = Patches()
+        self._patches = patches
 
     def install(self) -> None:
-        """Wrap `atexit.register` and `atexit.unregister`."""
+        """Wrap `atexit.register` and `atexit.unregister`.
+
+        What has been registered by the time that this is undone is called when the process ends.
+        """
         self._patches.put(atexit, "register", self._register)
         self._patches.put(atexit, "unregister", self._unregister)
-
-    def uninstall(self) -> None:
-        """Undo `install`. What has been registered is called when the process ends."""
-        self._patches.undo()
 
     def _register(self, func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Callable[..., Any]:
         """What `atexit.register` is while autoreload is on."""

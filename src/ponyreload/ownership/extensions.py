@@ -14,19 +14,16 @@ __all__ = ["Extensions"]
 class Extensions:
     """The codes of `copyreg.add_extension`. A load may give another code to what an earlier generation gave one."""
 
-    def __init__(self) -> None:
+    def __init__(self, patches: Patches) -> None:
         self._codes, self._names = extension_tables()
         # What user code has registered: {("shop.cart", "Order")}
         self._of_generations: set[tuple[str, str]] = set()
         # What that has changed in this load:  ("shop.cart", "Order") -> the code before, or None
         self._before: dict[tuple[str, str], int | None] = {}
-        self._patches = Patches()
+        self._patches = patches
 
     def install(self) -> None:
         self._patches.put(copyreg, "add_extension", self._add)
-
-    def uninstall(self) -> None:
-        self._patches.undo()
 
     def begin(self) -> None:
         self._before = {}

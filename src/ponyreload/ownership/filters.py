@@ -24,11 +24,11 @@ class Filters(Things):
     What is put in past the public functions stays.
     """
 
-    def __init__(self) -> None:
-        super().__init__(warnings, "filters", _is_filter_of)
+    def __init__(self, patches: Patches) -> None:
+        super().__init__(warnings, "filters")
         # What the load has asked for so far:  (("ignore", None, <class DeprecationWarning>, None, 0), Maker(…))
         self._asked: list[tuple[Any, Maker]] = []
-        self._patches = Patches()
+        self._patches = patches
 
     def install(self) -> None:
         """Wrap `warnings.filterwarnings` and `warnings.simplefilter`."""
@@ -45,29 +45,28 @@ class Filters(Things):
 
         return add
 
-    def uninstall(self) -> None:
-        """Undo `install`; the filters stay."""
-        self._patches.undo()
-
-    def begin(self, modules: set[str]) -> None:
-        super().begin(modules)
+    def begin(self) -> None:
+        super().begin()
         self._asked = []
 
-    def keep(self, generation: Generation) -> None:
+    def published(self, generation: Generation) -> None:
         older = [each for _, several in rows(self._added) for each in several]
-        super().keep(generation)
+        super().published(generation)
         # An equal one that is added again takes the place of the one before, or is not added: then that one stays.
         asked = [item for item, by in self._asked if by.generation is generation and not by.is_of_process]
         self._added[generation] = [each for each in asked if each in self._added[generation] or each in older]
         self._asked = []
 
-    def restore(self, generation: Generation) -> None:
-        super().restore(generation)
+    def fail(self, generation: Generation) -> None:
+        super().fail(generation)
         self._asked = []
 
     def added(self, generation: Generation) -> list[Any]:
         asked = [item for item, by in self._asked if by.generation is generation]
         return [each for each in others(self.get(), self._before) if each in asked]
+
+    def is_of(self, entry: Any, generation: Generation) -> bool:
+        return any(is_of(each, generation) for each in entry)
 
     def is_replaced(self, entry: Any, new: list[Any]) -> bool:
         return entry in new
@@ -93,7 +92,3 @@ def _item(
 def _simple_item(action: str, category: Any = Warning, lineno: int = 0, *_: Any, **__: Any) -> tuple[Any, ...]:
     """Return the entry of the list that `simplefilter` adds for these arguments."""
     return action, None, category, None, lineno
-
-
-def _is_filter_of(entry: Any, generation: Generation) -> bool:
-    return any(is_of(each, generation) for each in entry)

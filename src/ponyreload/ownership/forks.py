@@ -35,20 +35,16 @@ class Forks:
     Threads: `Belongings.lock` protects the list. Who forks holds it, and may change the list.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, patches: Patches) -> None:
         # In the order of registration:  [AtFork(Maker(<generation 3>, "shop.db"), "before", <function close>)]
         self._functions: list[AtFork] = []
         self._is_registered = False
-        self._patches = Patches()
+        self._patches = patches
 
     def install(self) -> None:
-        """Wrap `os.register_at_fork`."""
+        """Wrap `os.register_at_fork`. What has been registered is still called after this is undone."""
         if _plain_register is not None:
             self._patches.put(os, "register_at_fork", self._register)
-
-    def uninstall(self) -> None:
-        """Undo `install`. What has been registered is called on."""
-        self._patches.undo()
 
     def _register(self, **functions: Any) -> None:
         """What `os.register_at_fork` is while autoreload is on."""

@@ -43,12 +43,12 @@ class Logs:
     Threads: views are made under the lock of `logging` itself, as it changes its lists.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, patches: Patches) -> None:
         self._levels = Levels()
         # id of a view -> what has it, the name that it has there, and the view
         self._views: dict[int, tuple[weakref.ref[Any], str, View]] = {}
         self._over: weakref.WeakSet[Generation] = weakref.WeakSet()
-        self._patches = Patches()
+        self._patches = patches
         # Handlers from before autoreload was on, and the generation whose code may have put them in.
         self._early: weakref.WeakValueDictionary[int, logging.Handler] = weakref.WeakValueDictionary()
         self._first: Generation | None = None
@@ -68,8 +68,7 @@ class Logs:
             call_after_import["logging.config"] = self._wrap_config
 
     def uninstall(self) -> None:
-        """Undo `install`, and leave to each logger what the generation that serves sees."""
-        self._patches.undo()
+        """Leave to each logger what the generation that serves sees."""
         serving = published()
         for holder, name, view in self._all_views():
             vars(holder)[name] = view.shared() if serving is None else view.own.get(serving, view.shared())

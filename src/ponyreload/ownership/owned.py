@@ -7,21 +7,25 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, MutableMapping
+from functools import partial
 from typing import Any
 
 from ponyreload.generations.context import published
 from ponyreload.generations.generation import Generation
 from ponyreload.interpreter.forklocks import hold_over_forks, in_children
 from ponyreload.interpreter.mainthread import MainThread
+from ponyreload.interpreter.patches import Patches
 from ponyreload.ownership.executors import Executors
 from ponyreload.ownership.exits import Exits, run_finalizers
+from ponyreload.ownership.filters import Filters
 from ponyreload.ownership.forks import Forks
-from ponyreload.ownership.lists import Lists
 from ponyreload.ownership.logs import Logs
 from ponyreload.ownership.makers import Belongings
+from ponyreload.ownership.paths import Paths
 from ponyreload.ownership.registries import Registries
 from ponyreload.ownership.signals import Signals
-from ponyreload.ownership.singles import Singles
+from ponyreload.ownership.singles import PLACES, Single
+from ponyreload.ownership.things import LISTS, Things
 from ponyreload.ownership.threads import Threads
 from ponyreload.reporting import say
 
@@ -40,15 +44,21 @@ class Owned:
     """
 
     def __init__(self, main_thread: MainThread) -> None:
-        self.threads = Threads()
-        self._executors = Executors()
-        self._exits = Exits()
-        self._forks = Forks()
-        self._signals = Signals(main_thread)
-        self._lists = Lists()
-        self._registries = Registries()
-        self._singles = Singles()
-        self._logs = Logs()
+        # What stands in the place of functions of Python's while autoreload is on.
+        self._patches = patches = Patches()
+        self.threads = Threads(patches)
+        self._executors = Executors(patches)
+        self._exits = Exits(patches)
+        self._forks = Forks(patches)
+        self._signals = Signals(patches, main_thread)
+        self._filters = Filters(patches)
+        self._registries = Registries(patches)
+        self._singles = [Single(*each) for each in PLACES]
+        self._logs = Logs(patches)
+        # What the process has one of, and a load may change, in the order in which it is changed back. Logging is last.
+        self._settled: tuple[Paths | Things | Registries | Single, ...]
+        lists = [Things(*each) for each in LISTS]
+        self._settled = (Paths(), *lists, self._filters, self._registries, *self._singles)
         self._settling = threading.RLock()
         # The generation that is being loaded, whose changes of what the process has are not settled yet.
         self._loading: Generation | None = None
@@ -64,23 +74,18 @@ class Owned:
         self._exits.install()
         self._forks.install()
         self._signals.install()
-        self._lists.install()
+        self._filters.install()
         self._registries.install(call_after_import)
-        self._singles.install()
+        for each in self._singles:
+            each.install()
         self._logs.install(call_after_import)
         hold_over_forks("belongings", Belongings.lock)
         in_children(self._begin_in_child)
 
     def uninstall(self) -> None:
         """Take them out; what the generation that serves has left stays."""
+        self._patches.undo()
         self._logs.uninstall()
-        self._registries.uninstall()
-        self._lists.uninstall()
-        self._signals.uninstall()
-        self._forks.uninstall()
-        self._exits.uninstall()
-        self._executors.uninstall()
-        self.threads.uninstall()
 
     def begin(self, generation: Generation) -> None:
         """Note what is there before *generation* is loaded; called by the updater's thread, one load at a time."""
@@ -88,12 +93,11 @@ class Owned:
             if self._loading is not None:
                 self._fail(self._loading)
             self._loading = generation
-            for each in (self._signals, self._lists, self._registries, self._singles, self._logs):
-                self._do(each.begin)
+            self._do(self._signals.begin, *(each.begin for each in self._settled), self._logs.begin)
 
     def start(self) -> None:
         """Get ready for threads to be started, which keep some of what they find."""
-        self._do(self._singles.stand_in)
+        self._do(*(each.stand_in for each in self._singles))
 
     def look(self) -> None:
         """Find what takes a while to be found; called by the updater's thread before it has anything to do."""
@@ -103,13 +107,9 @@ class Owned:
         """Settle what belongs to the process from now on, which *generation*, the newest, has said."""
         with self._settling:
             self._loading = None
-            self._do(
-                lambda: self._lists.published(generation),
-                self._registries.published,
-                lambda: self._singles.published(generation),
-                lambda: self._logs.published(generation),
-            )
-        self._do(lambda: self._signals.published(generation))
+            steps = (partial(each.published, generation) for each in self._settled)
+            self._do(*steps, partial(self._logs.published, generation))
+        self._do(partial(self._signals.published, generation))
 
     def retire(self, generation: Generation) -> None:
         """Undo what *generation* has left, also one that was never published; called in a thread of its own.
@@ -131,12 +131,8 @@ class Owned:
         )
         handlers: list[Any] = []
         with self._settling:
-            self._do(
-                lambda: self._lists.retire(generation),
-                lambda: self._registries.retire(generation),
-                lambda: self._singles.retire(generation),
-                lambda: handlers.extend(self._logs.retire(generation)),
-            )
+            steps = (partial(each.retire, generation) for each in self._settled)
+            self._do(*steps, lambda: handlers.extend(self._logs.retire(generation)))
         self._do(lambda: self._logs.close(handlers, generation))
 
     def end(self, generation: Generation) -> None:
@@ -152,12 +148,8 @@ class Owned:
         """Change back at once what a load that failed has changed for the process, before there is another load."""
         if self._loading is generation:
             self._loading = None
-            self._do(
-                lambda: self._lists.fail(generation),
-                lambda: self._registries.fail(generation),
-                lambda: self._singles.fail(generation),
-                lambda: self._logs.fail(generation),
-            )
+            steps = (partial(each.fail, generation) for each in self._settled)
+            self._do(*steps, partial(self._logs.fail, generation))
 
     def _do(self, *steps: Callable[[], object]) -> None:
         """Take these steps, each whether or not the one before has failed."""

@@ -6,6 +6,7 @@ import sys
 from collections import Counter
 
 from ponyreload.generations.generation import Generation
+from ponyreload.generations.owners import owner_of
 from ponyreload.options.marking import library_folders
 
 __all__ = ["Paths"]
@@ -21,11 +22,11 @@ class Paths:
         # Entries that were added while they were there, so by code that does not ask.
         self._unasked: set[str] = set()
 
-    def begin(self, modules: set[str]) -> None:  # noqa: ARG002 - as the others have it
+    def begin(self) -> None:
         """Note what is there."""
         self._before = list(sys.path)
 
-    def keep(self, generation: Generation) -> None:
+    def published(self, generation: Generation) -> None:
         """Note what has been added since; where that was there already, only the first place counts."""
         before, self._before = self._before, []
         for path in Counter(sys.path) - Counter(before):
@@ -38,7 +39,7 @@ class Paths:
             place = sys.path.index(path) + 1
             self._put([*sys.path[:place], *(each for each in sys.path[place:] if each != path)])
 
-    def restore(self, generation: Generation) -> None:  # noqa: ARG002 - as the others have it
+    def fail(self, generation: Generation) -> None:  # noqa: ARG002 - as the others have it
         """Have what was there before; and what libraries have added since, which lies among them."""
         before, self._before = self._before, []
         added = Counter(sys.path) - Counter(before)
@@ -50,7 +51,7 @@ class Paths:
             self._put([*front, *before, *back])
 
     def retire(self, generation: Generation) -> None:
-        """Take away what *generation* was the last to add.
+        """Take away what *generation* was the last to add, and its finders for entries.
 
         Its code may have asked first whether the entry is there: then the newer one relies on it, and it stays.
         """
@@ -61,6 +62,9 @@ class Paths:
                     self._unasked.discard(path)
                     self._before = [each for each in self._before if each != path]
                     self._put([each for each in sys.path if each != path])
+        for path, finder in list(sys.path_importer_cache.items()):
+            if finder is not None and owner_of(finder) is generation:
+                sys.path_importer_cache.pop(path, None)
 
     def _put(self, paths: list[str]) -> None:
         # Not in place: an import that goes through it at this moment, in another thread, must not miss an entry.

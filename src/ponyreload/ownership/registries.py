@@ -26,7 +26,7 @@ __all__ = ["Registries"]
 class Registries:
     """Knows the registries; has each be again what it was."""
 
-    def __init__(self) -> None:
+    def __init__(self, patches: Patches) -> None:
         # Those of `copyreg`, and of `sqlite3` once that has been imported.
         self._tables = [Registry(copyreg.dispatch_table)]
         # The generic functions of libraries:  <function as_file> -> Registry(...)
@@ -34,10 +34,10 @@ class Registries:
         # Those that were made since the last load began. They may be of the generation that is loading.
         self._new: list[weakref.ref[Any]] = []
         self._has_looked = False
-        self._extensions = Extensions()
+        self._extensions = Extensions(patches)
         # <generation 3> -> [(Maker(<generation 3>, "shop.cart"), <function find_codec>)]
         self._codecs: WeakKeyDictionary[Generation, list[tuple[Maker, Any]]] = WeakKeyDictionary()
-        self._patches = Patches()
+        self._patches = patches
 
     def install(self, call_after_import: MutableMapping[str, Callable[[], object]]) -> None:
         """Wrap what makes generic functions, and what registers codecs and extension codes."""
@@ -56,11 +56,6 @@ class Registries:
         else:
             call_after_import["sqlite3"] = self._watch_sqlite
 
-    def uninstall(self) -> None:
-        """Undo `install`."""
-        self._patches.undo()
-        self._extensions.uninstall()
-
     def look(self) -> None:
         """Find the generic functions that were made before `install`; they stand in modules. The first call does it."""
         if not self._has_looked:
@@ -75,7 +70,7 @@ class Registries:
         for each in self._registries():
             each.begin()
 
-    def published(self) -> None:
+    def published(self, generation: Generation) -> None:  # noqa: ARG002 - as the others have it
         """Note what the load has put in the place of something that is no generation's."""
         self._extensions.published()
         for each in self._registries():

@@ -43,7 +43,7 @@ class Signals:
     published. All that happens to `_set` happens on the main thread, so it needs no lock.
     """
 
-    def __init__(self, main_thread: MainThread) -> None:
+    def __init__(self, patches: Patches, main_thread: MainThread) -> None:
         self._main_thread = main_thread
         # What generations have set:  10 -> Setting(<generation 3>, <function on_usr1>, SIG_DFL)
         self._set: dict[int, Setting] = {}
@@ -51,18 +51,14 @@ class Signals:
         self._wishes: WeakKeyDictionary[Generation, dict[int, Wish]] = WeakKeyDictionary()
         # Handlers that stood when autoreload was turned on, until the first load begins.
         self._early: dict[int, Any] = {}
-        self._patches = Patches()
+        self._patches = patches
 
     def install(self) -> None:
-        """Wrap the two, if the main thread can be reached."""
+        """Wrap the two, if the main thread can be reached. The handlers stay when this is undone."""
         if self._main_thread.is_installed:
             self._early = {int(number): _plain_get(number) for number in signal.valid_signals()}
             self._patches.put(signal, "signal", self._signal)
             self._patches.put(signal, "getsignal", self._getsignal)
-
-    def uninstall(self) -> None:
-        """Undo `install`; the handlers stay."""
-        self._patches.undo()
 
     def begin(self) -> None:
         """Note what generation 1 had set before autoreload was turned on; what was there before that, nobody knows."""

@@ -12,7 +12,7 @@ from typing import Any
 from ponyreload.generations.generation import Generation
 from ponyreload.generations.owners import owner_of
 
-__all__ = ["Singles"]
+__all__ = ["PLACES", "Single"]
 
 # What gets and sets each, and what Python itself begins with.
 PLACES: tuple[tuple[Callable[[], Any], Callable[[Any], None], Callable[..., Any]], ...] = (
@@ -23,45 +23,10 @@ PLACES: tuple[tuple[Callable[[], Any], Callable[[Any], None], Callable[..., Any]
 )
 
 
-class Singles:
-    """Compares them before and after each load; they are plain attributes, so there is no other way to hear of it."""
-
-    def __init__(self) -> None:
-        self._all = [Single(*each) for each in PLACES]
-
-    def install(self) -> None:
-        """Note what is there before the generations."""
-        for each in self._all:
-            each.install()
-
-    def stand_in(self) -> None:
-        """Have stand-ins take the places of what generation 1 has set by now."""
-        for each in self._all:
-            each.stand_in()
-
-    def begin(self) -> None:
-        """Note what is there before a load."""
-        for each in self._all:
-            each.begin()
-
-    def published(self, generation: Generation) -> None:
-        """Have those of *generation* count; where it has set none, that from before the generations."""
-        for each in self._all:
-            each.published(generation)
-
-    def fail(self, generation: Generation) -> None:
-        """Have back what was there before the load."""
-        for each in self._all:
-            each.fail(generation)
-
-    def retire(self, generation: Generation) -> None:
-        """Drop what *generation* has set since a newer one was published."""
-        for each in self._all:
-            each.retire(generation)
-
-
 class Single:
     """One of them. A stand-in takes the place of a generation's own, and calls that.
+
+    It is a plain attribute, so there is no other way to hear of a change than to compare before and after each load.
 
     Such a function often calls the one that it has found. That of the next generation finds the stand-in, and so
     calls the one from before the generations, and none of an older generation. Threads, too, keep what they find.
@@ -81,9 +46,11 @@ class Single:
         self._before: Any = None
 
     def install(self) -> None:
+        """Note what is there before the generations."""
         self._base = self._get()
 
     def stand_in(self) -> None:
+        """Have a stand-in take the place of what generation 1 has set by now."""
         now = self._get()
         if owner_of(self._base) is not None:
             self._base = self._first  # it is generation 1's, from before autoreload was on
@@ -93,10 +60,12 @@ class Single:
             self._base = now
 
     def begin(self) -> None:
+        """Note what is there before a load."""
         self.stand_in()
         self._before = self._get()
 
     def published(self, generation: Generation) -> None:
+        """Have that of *generation* count; if it has set none, that from before the generations."""
         before, self._before, now = self._before, None, self._get()
         if isinstance(before, StandIn):
             before.function = None  # also where a library's function has come in between, which may call it
@@ -105,11 +74,13 @@ class Single:
         self.stand_in()
 
     def fail(self, generation: Generation) -> None:
+        """Have back what was there before the load."""
         before, self._before = self._before, None
         if owner_of(self._get()) is generation:
             self._set(before)
 
     def retire(self, generation: Generation) -> None:
+        """Drop what *generation* has set since a newer one was published."""
         if owner_of(self._get()) is generation:
             self._set(self._base)
 

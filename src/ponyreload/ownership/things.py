@@ -1,48 +1,55 @@
-"""Things: a list of the process to which a load adds objects."""
+"""Things: a list of the process to which a load adds objects: finders, hooks, warning filters."""
 
 from __future__ import annotations
 
+import gc
+import sys
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from ponyreload.generations.generation import Generation
+from ponyreload.generations.owners import owner_of
 from ponyreload.interpreter.attributes import module_of
 from ponyreload.ownership.makers import rows
 
-__all__ = ["Things"]
+__all__ = ["LISTS", "Things", "others"]
+
+# Those that are told by what their entries run.
+LISTS: tuple[tuple[ModuleType, str], ...] = ((sys, "meta_path"), (sys, "path_hooks"), (gc, "callbacks"))
 
 
 class Things:
     """A list of objects, each told from others by its identity.
 
+    It is compared before and after each load; loads run one at a time. There is no other way to hear of a change. A
+    library that is imported by a load stays, and so does what it adds when it is imported.
+
     Args:
-        module: Where it is.
+        module: Where the list is.
         name: What it is called there; another object may stand there at any time.
-        is_of: Tells whether an entry is code of a generation.
     """
 
-    def __init__(self, module: ModuleType, name: str, is_of: Callable[[Any, Generation], bool]) -> None:
+    def __init__(self, module: ModuleType, name: str) -> None:
         self._module = module
         self._name = name
-        self._is_of = is_of
         self._before: list[Any] = []
         # What had been imported before the load.
         self._modules: set[str] = set()
         # What a published generation has added:  <generation 3> -> [<Finder>]
         self._added: WeakKeyDictionary[Generation, list[Any]] = WeakKeyDictionary()
 
-    def begin(self, modules: set[str]) -> None:
-        """Note what is there, and what has been imported."""
-        self._before, self._modules = list(self.get()), modules
+    def begin(self) -> None:
+        """Note what is there before a load, and what has been imported."""
+        self._before, self._modules = list(self.get()), set(sys.modules)
 
-    def keep(self, generation: Generation) -> None:
+    def published(self, generation: Generation) -> None:
         """Note what the load has added."""
         self._added[generation] = self.added(generation)
         self._before = []
 
-    def restore(self, generation: Generation) -> None:
+    def fail(self, generation: Generation) -> None:
         """Have what was there before; and what libraries have added since."""
         entries, gone = self.get(), self.added(generation)
         before, self._before = self._before, []
@@ -53,7 +60,7 @@ class Things:
     def retire(self, generation: Generation) -> None:
         """Take away what *generation* has added."""
         entries = self.get()
-        gone = [each for each in entries if self._is_of(each, generation)]
+        gone = [each for each in entries if self.is_of(each, generation)]
         gone += self.superseded(self._added.pop(generation, []), generation)
         if gone:
             self._before = others(self._before, gone)  # a load that is busy is not to bring it back
@@ -62,7 +69,11 @@ class Things:
     def added(self, generation: Generation) -> list[Any]:
         """Return what code of *generation* has added since the load began; not what a library did that it imported."""
         new = others(self.get(), self._before)
-        return [each for each in new if self._is_of(each, generation) or module_of(each) in self._modules]
+        return [each for each in new if self.is_of(each, generation) or module_of(each) in self._modules]
+
+    def is_of(self, entry: Any, generation: Generation) -> bool:
+        """Tell whether an entry is code of *generation*."""
+        return owner_of(entry) is generation
 
     def is_replaced(self, entry: Any, new: list[Any]) -> bool:  # noqa: ARG002
         """Tell whether a library has put another one in the place of an entry."""

@@ -46,7 +46,7 @@ class Threads:
         own: Those that run a generation's code, or that its code has started itself.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, patches: Patches) -> None:
         self.own: Belongings[threading.Thread] = Belongings()
         # Threads that a library has started while a generation's code called it.
         self._of_libraries: Belongings[threading.Thread] = Belongings()
@@ -54,7 +54,7 @@ class Threads:
         self._over: WeakSet[Generation] = WeakSet()
         self._leftovers = Leftovers(self.own, self._of_libraries)
         self._ends = threading.Event()
-        self._patches = Patches()
+        self._patches = patches
 
     def install(self) -> None:
         """Wrap `Thread.start`."""
@@ -67,10 +67,6 @@ class Threads:
             plain(self)
 
         self._patches.put(threading.Thread, "start", start)
-
-    def uninstall(self) -> None:
-        """Undo `install`."""
-        self._patches.undo()
 
     def _note(self, thread: threading.Thread, caller: dict[str, Any]) -> None:
         """Note whose a thread is that is about to start, called by code with the globals *caller*."""
