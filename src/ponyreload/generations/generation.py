@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, MutableMapping
+from collections.abc import MutableMapping
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -84,7 +84,6 @@ class Generation:
         leases: One for each request that holds it; see `Living.lease` for what makes it safe.
         is_asked: Whether a request came since the updater last took note of that.
         load: The attempt that made it; None for generation 1.
-        for_main_thread: Calls that its code made and only the main thread may carry out.
         event_loop: The asyncio loop that its loading thread was given.
         shared: Names of the modules that it took over from the generation before, with ``scope="affected"``.
         imports: What each module has imported or looked up, where that is recorded:  "shop.api" -> {"shop", "os"}
@@ -110,7 +109,6 @@ class Generation:
         self.leases: set[Lease] = set()
         self.is_asked = False
         self.load: LoadAttempt | None = None
-        self.for_main_thread: list[Callable[[], object]] = []
         self.event_loop: AbstractEventLoop | None = None
         self.shared: frozenset[str] = frozenset()
         self.imports: dict[str, set[str]] | None = None

@@ -87,6 +87,4 @@ class Publishing:
             application.error = None
         take_over(generation)
         before.superseded.set()
-        application.main_thread.carry_out(generation.for_main_thread)
-        generation.for_main_thread.clear()
         application.owned.published(generation)
