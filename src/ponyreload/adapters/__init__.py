@@ -4,6 +4,4 @@ In: a `Host` (the reloader, as adapters see it), and what user scripts start. Ou
 routes to the newest generation; parked scripts; process-wide objects with contents for each generation.
 """
 
-from __future__ import annotations
-
 __all__ = ["adapter", "installed", "platforms"]

@@ -49,18 +49,18 @@ class Adapter:
     """What ponyreload knows about one server or library. One object per process; its module has it as ``ADAPTER``."""
 
     # Set by `install`.
-    _host: Host
+    host: Host
 
     def __init__(self) -> None:
-        self._patches = Patches()
+        self.patches = Patches()
 
     def install(self, host: Host) -> None:
         """Put the hooks into what has been imported of the library; called again when more of it is imported."""
-        self._host = host
+        self.host = host
 
     def uninstall(self) -> None:
         """Take the hooks out."""
-        self._patches.undo()
+        self.patches.undo()
 
     def before_publish(self, generation: Generation) -> None:
         """Prepare a loaded generation for serving; an exception keeps it from being published."""

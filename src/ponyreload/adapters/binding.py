@@ -62,13 +62,13 @@ class BindingAdapter(Adapter):
         self._bound: dict[object, Bound] = {}
 
     def install(self, host: Host) -> None:
-        self._host = host
+        self.host = host
         self._process = os.getpid()
         for name in ("socket", "gevent.socket"):
             module = sys.modules.get(name)
             if module is not None:
-                self._patches.wrap(module.socket, "bind", self._bind)
-                self._patches.wrap(module.socket, "listen", self._listen)
+                self.patches.wrap(module.socket, "bind", self._bind)
+                self.patches.wrap(module.socket, "listen", self._listen)
 
     def _bind(self, plain: Callable[[Any, Any], None], sock: Any, address: Any) -> None:
         """Bind a socket; in a load, unless that is where this process has one.
@@ -90,7 +90,7 @@ class BindingAdapter(Adapter):
         maker = maker_of_this()
         # A process that was forked does not serve what its parent does; multiprocessing's own listen for each other.
         if os.getpid() == self._process and maker is not None and maker.load is None and not _is_known():
-            self._host.start()
+            self.host.start()
         plain(sock, *args)
 
 

@@ -32,10 +32,10 @@ class CherootAdapter(Adapter):
         self._servers = Servers("cheroot")
 
     def install(self, host: Host) -> None:
-        self._host = host
-        self._patches.wrap(HTTPServer, "__init__", self._init)
-        self._patches.wrap(HTTPServer, "prepare", self._prepare)
-        self._patches.wrap(HTTPServer, "serve", self._serve)
+        self.host = host
+        self.patches.wrap(HTTPServer, "__init__", self._init)
+        self.patches.wrap(HTTPServer, "prepare", self._prepare)
+        self.patches.wrap(HTTPServer, "serve", self._serve)
 
     def _init(self, plain: Callable[..., None], server: Any, *args: Any, **kwargs: Any) -> None:
         maker = maker_of_this()
@@ -62,8 +62,8 @@ class CherootAdapter(Adapter):
             return
         offer = _offer(server)
         if offer.app is not None:
-            server.wsgi_app = self._servers.begin(self._host, offer, generation)
-        self._host.start()
+            server.wsgi_app = self._servers.begin(self.host, offer, generation)
+        self.host.start()
         plain(server)
 
     def _serve(self, plain: Callable[[Any], None], server: Any) -> None:
@@ -80,7 +80,7 @@ class CherootAdapter(Adapter):
             self._servers.end(_offer(server).app)
             main = threading.main_thread()
             if threading.current_thread() is main or not (main.is_alive() or self._serving):
-                self._host.end()
+                self.host.end()
 
     def hand_over(self, server: Any, generation: Generation) -> None:
         """Give the server that runs the application of *server*, which stands for it in *generation*."""

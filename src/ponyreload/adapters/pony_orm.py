@@ -23,7 +23,7 @@ class PonyOrmAdapter(Adapter):
     def install(self, host: Host) -> None:  # noqa: ARG002 - nothing is asked of it
         module = sys.modules.get("pony.orm.sqltranslation")
         if hasattr(module, "create_extractors"):
-            self._patches.wrap(module, "create_extractors", _create_extractors)
+            self.patches.wrap(module, "create_extractors", _create_extractors)
 
 
 def _create_extractors(plain: Callable[..., Any], key: int, tree: Any, *args: Any, **kwargs: Any) -> Any:

@@ -34,29 +34,29 @@ class SocketServersAdapter(Adapter):
         self._wanted: WeakKeyDictionary[Any, object] = WeakKeyDictionary()
 
     def install(self, host: Host) -> None:
-        self._host = self._stand_ins.host = host
+        self.host = self._stand_ins.host = host
         wsgiref = sys.modules.get("wsgiref.simple_server")
         werkzeug = sys.modules.get("werkzeug.serving")
         werkzeug_reloader = sys.modules.get("werkzeug._reloader")
         # The base class of both: a subclass may bind in a way of its own.
-        self._patches.wrap(socketserver.TCPServer, "server_bind", self._bind)
-        self._patches.wrap(socketserver.TCPServer, "server_activate", self._activate)
+        self.patches.wrap(socketserver.TCPServer, "server_bind", self._bind)
+        self.patches.wrap(socketserver.TCPServer, "server_activate", self._activate)
         if wsgiref is not None:
-            self._patches.wrap(wsgiref.WSGIServer, "__init__", self._init)
-            self._patches.wrap(wsgiref.WSGIServer, "server_bind", self._bind_wsgiref)
+            self.patches.wrap(wsgiref.WSGIServer, "__init__", self._init)
+            self.patches.wrap(wsgiref.WSGIServer, "server_bind", self._bind_wsgiref)
             self._wrap_ways_to_serve(wsgiref.WSGIServer)
         if werkzeug is not None:
-            self._patches.wrap(werkzeug.BaseWSGIServer, "__init__", self._init_werkzeug)
-            self._patches.wrap(werkzeug, "_log", _log)
+            self.patches.wrap(werkzeug.BaseWSGIServer, "__init__", self._init_werkzeug)
+            self.patches.wrap(werkzeug, "_log", _log)
             self._wrap_ways_to_serve(werkzeug.BaseWSGIServer)
         if werkzeug_reloader is not None:
-            self._patches.wrap(werkzeug_reloader, "run_with_reloader", _run_with_reloader)
+            self.patches.wrap(werkzeug_reloader, "run_with_reloader", _run_with_reloader)
 
     def _wrap_ways_to_serve(self, kind: type) -> None:
-        self._patches.wrap(kind, "serve_forever", self._serve)
-        self._patches.wrap(kind, "handle_request", self._handle_request)
-        self._patches.wrap(kind, "shutdown", self._shutdown)
-        self._patches.wrap(kind, "server_close", self._close)
+        self.patches.wrap(kind, "serve_forever", self._serve)
+        self.patches.wrap(kind, "handle_request", self._handle_request)
+        self.patches.wrap(kind, "shutdown", self._shutdown)
+        self.patches.wrap(kind, "server_close", self._close)
 
     # -- making a server -------------------------------------------------------------------------------------
 
@@ -123,7 +123,7 @@ class SocketServersAdapter(Adapter):
             plain(server, *args, **kwargs)
         finally:
             if self._stand_ins.end(server) and threading.current_thread() is threading.main_thread():
-                self._host.end()
+                self.host.end()
 
     def _handle_request(self, plain: Callable[[Any], None], server: Any) -> None:
         """Serve one request: a script may well do so in a loop. In a later one's loop the first is the last."""
@@ -149,7 +149,7 @@ class SocketServersAdapter(Adapter):
         offer = self._offer(server)._replace(app=getattr(holder, _name(server)))
         setattr(holder, _name(server), self._stand_ins.begin(server, offer))
         # Also if it forks for each request: the parent loads once for all its children.
-        self._host.start()
+        self.host.start()
 
     def _shutdown(self, plain: Callable[[Any], None], server: Any) -> None:
         """End serving; what stands in for a server passes that on, while its generation serves."""

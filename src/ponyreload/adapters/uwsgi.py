@@ -35,7 +35,7 @@ class UWSGIAdapter(Adapter):
         self._pid = os.getpid()
 
     def install(self, host: Host) -> None:
-        self._host = host
+        self.host = host
         uwsgi: Any = sys.modules.get("uwsgi")
         if uwsgi is None or not hasattr(uwsgi, "worker_id"):
             return  # a module of that name that the server has not made
@@ -63,7 +63,7 @@ class UWSGIAdapter(Adapter):
         # Without a master process it is called where nothing was forked.
         if os.getpid() != self._pid:
             self._pid = os.getpid()
-            self._host.begin_in_child()
+            self.host.begin_in_child()
         if there is not None:
             there()
 

@@ -26,12 +26,12 @@ class WaitressAdapter(Adapter):
         self._stand_ins = StandIns("waitress")
 
     def install(self, host: Host) -> None:
-        self._host = self._stand_ins.host = host
+        self.host = self._stand_ins.host = host
         module = sys.modules.get("waitress.server")
         if module is not None:
-            self._patches.wrap(module.BaseWSGIServer, "__init__", self._init)
-            self._patches.wrap(module.BaseWSGIServer, "run", self._run)
-            self._patches.wrap(module.MultiSocketServer, "run", self._run)
+            self.patches.wrap(module.BaseWSGIServer, "__init__", self._init)
+            self.patches.wrap(module.BaseWSGIServer, "run", self._run)
+            self.patches.wrap(module.MultiSocketServer, "run", self._run)
 
     def _init(
         self,
@@ -78,13 +78,13 @@ class WaitressAdapter(Adapter):
                     each.close()
             self._stand_ins.park(generation)
             return
-        self._host.start()
+        self.host.start()
         try:
             plain(server)
         finally:
             ours = [self._stand_ins.end(each) for each in members]
             if any(ours) and threading.current_thread() is threading.main_thread():
-                self._host.end()
+                self.host.end()
 
 
 def _members(server: Any) -> list[Any]:

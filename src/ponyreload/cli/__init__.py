@@ -4,6 +4,4 @@ In: arguments, and the table `[tool.ponyreload]` of pyproject.toml. Out: a runni
 the exit status. Nothing below this package imports it.
 """
 
-from __future__ import annotations
-
 __all__ = ["commands"]

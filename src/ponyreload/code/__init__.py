@@ -4,6 +4,4 @@ In: paths of Python files; loaders that compile in their own way.
 Out: a `Source` for each version of a file, with its bytes, their hash, its lines and its code object.
 """
 
-from __future__ import annotations
-
 __all__ = ["compiling", "sources"]

@@ -4,6 +4,4 @@ In: the application's state (from `reloading`), its journal, and requests of a b
 page, the error over it, the status page and its JSON. Handed to the reloader by `autoreload`; nobody below knows it.
 """
 
-from __future__ import annotations
-
 __all__ = ["devtools"]

@@ -5,6 +5,4 @@ Out: the `Generation` of that code or thing, what each generation has for itself
 that live, and the report of a load that failed.
 """
 
-from __future__ import annotations
-
 __all__ = ["contents", "context", "failures", "generation", "lease", "living", "owners"]

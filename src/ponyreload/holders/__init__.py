@@ -4,6 +4,4 @@ In: generations that have retired, and those that have not. Out: a `Holder` for 
 way to it in words; one report of each in the log.
 """
 
-from __future__ import annotations
-
 __all__ = ["retention", "roots", "search"]

@@ -5,6 +5,14 @@ Out: frames of threads and callers, times to collect garbage, calls made on the 
 can be restored, and the private names of CPython or what stands in for them.
 """
 
-from __future__ import annotations
-
-__all__ = ["collecting", "environment", "frames", "mainthread", "patches", "private", "turns"]
+__all__ = [
+    "attributes",
+    "collecting",
+    "environment",
+    "forklocks",
+    "frames",
+    "mainthread",
+    "patches",
+    "private",
+    "turns",
+]

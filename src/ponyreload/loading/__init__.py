@@ -4,6 +4,4 @@ In: a new generation, the names of its entry modules, and the changed files. Out
 an error; the names of adopted modules; the files that do not compile; and for each load a `LoadRecord`, to listeners.
 """
 
-from __future__ import annotations
-
 __all__ = ["adoption", "journal", "load", "precompiling"]

@@ -5,6 +5,4 @@ Out: checked `Options`, and their declaration; whether a module is a user module
 module. Nothing here changes the process.
 """
 
-from __future__ import annotations
-
-__all__ = ["libraries", "marking", "options", "servers", "trusted"]
+__all__ = ["kinds", "libraries", "marking", "options", "servers", "trusted"]

@@ -5,6 +5,4 @@ load begins, is published or fails, and when a generation retires. Out: the proc
 generation, a warning for what cannot be ended, and the user code that makes a thing (`makers`).
 """
 
-from __future__ import annotations
-
-__all__ = ["caches", "makers", "owned"]
+__all__ = ["makers", "owned"]

@@ -6,6 +6,4 @@ after the other: `pacing` (when), `attempts` (load), `publishing`, `retiring`; `
 In: what watching, loading, ownership and adapters know. Out: the generation that serves, its leases, errors.
 """
 
-from __future__ import annotations
-
 __all__ = ["application", "reloader"]

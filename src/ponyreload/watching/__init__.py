@@ -4,6 +4,4 @@ In: the generation that serves, the last load if it failed, the options, and eve
 scan is due, the files whose contents differ from those last tried, and reports of changes that no reload takes up.
 """
 
-from __future__ import annotations
-
 __all__ = ["extra", "files", "folders", "lookout", "polling", "strangers", "watcher"]

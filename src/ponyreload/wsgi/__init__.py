@@ -4,6 +4,4 @@ In: a request from a server, leases (from `reloading`), the developer's tools (f
 Out: the answer of the application of one generation; which requests hold a superseded one.
 """
 
-from __future__ import annotations
-
 __all__ = ["places", "requests", "slots", "tools"]

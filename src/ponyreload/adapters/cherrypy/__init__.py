@@ -4,6 +4,4 @@ In: what user modules mount, subscribe, configure and start. Out: one server, on
 generation's to new requests, and remain each old request's own. Nothing else imports `cherrypy`.
 """
 
-from __future__ import annotations
-
 __all__ = ["adapter", "pages"]

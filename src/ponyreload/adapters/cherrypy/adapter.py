@@ -23,7 +23,7 @@ class CherryPyAdapter(Adapter):
     """Replaces the classes of CherryPy's process-wide objects while autoreload is on."""
 
     def install(self, host: Host) -> None:
-        self._host = host
+        self.host = host
         MOUNTS.install()
         TOOLS.install()
         SETTINGS.install()
@@ -41,7 +41,7 @@ class CherryPyAdapter(Adapter):
 
     def before_publish(self, generation: Generation) -> None:
         """Start what the generation subscribed to the bus, and apply its settings."""
-        first = self._host.living[0]
+        first = self.host.living[0]
         if first.number == 1:
             TOOLS.claim(first)
             LISTENERS.claim(first)

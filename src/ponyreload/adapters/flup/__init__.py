@@ -3,6 +3,4 @@
 In: what user scripts run. Out: servers that stay, and route to the newest generation; parked scripts.
 """
 
-from __future__ import annotations
-
 __all__ = ["adapter"]

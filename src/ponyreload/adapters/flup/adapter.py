@@ -35,7 +35,7 @@ class FlupAdapter(Adapter):
         self._servers = Servers("flup")
 
     def install(self, host: Host) -> None:
-        self._host = host
+        self.host = host
         for module, adapter in ADAPTERS.items():
             if adapter == __name__:
                 self._wrap(module, "WSGIServer", "run", self._run_once if module == CGI else self._run)
@@ -49,7 +49,7 @@ class FlupAdapter(Adapter):
     def _wrap(self, module: str, kind_name: str, name: str, wrapper: Callable[..., Any]) -> None:
         """Replace a method, if its module has been imported."""
         if module in sys.modules:
-            self._patches.wrap(getattr(sys.modules[module], kind_name), name, wrapper)
+            self.patches.wrap(getattr(sys.modules[module], kind_name), name, wrapper)
 
     def _init_threaded(self, plain: Callable[..., None], server: Any, *args: Any, **kwargs: Any) -> None:
         """Make a server; one that is only to stand in starts no threads, which would stay when it goes."""
@@ -66,10 +66,10 @@ class FlupAdapter(Adapter):
             self._servers.park(maker)
             return False
         _tell_of_traps(server)
-        server.application = self._servers.begin(self._host, _offer(server), maker)
+        server.application = self._servers.begin(self.host, _offer(server), maker)
         if not _forks(server):
             # A parent that forks has no threads of ours, so that each child begins in a sound state, and by itself.
-            self._host.start()
+            self.host.start()
         may_go_on = False
         try:
             may_go_on = plain(server)
@@ -82,7 +82,7 @@ class FlupAdapter(Adapter):
             self._servers.end(server.application)
             # After SIGHUP the script may well start a server again.
             if not may_go_on and threading.current_thread() is threading.main_thread():
-                self._host.end()
+                self.host.end()
         return may_go_on
 
     def _run_once(self, plain: Callable[[Any], None], server: Any) -> None:
