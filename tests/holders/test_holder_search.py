@@ -51,7 +51,14 @@ def test_the_search_leaves_nothing_behind(project, held):
     assert told["said"] == ([] if held == "pass" else [2])
 
 
-def test_no_code_of_the_application_is_called_by_the_search(project):
+@pytest.mark.parametrize(
+    ("held_by", "words"),
+    [
+        ("mapping", "shop_registry.STRANGE[1][0].order -> shop.models.Order"),
+        ("Local(thing=thing)", "shop_registry.STRANGE -> a dict['thing'].order -> shop.models.Order"),
+    ],
+)
+def test_no_code_of_the_application_is_called_by_the_search(project, held_by, words):
     files = shop("registry.hold_all(Order)") | {
         "strange.py": """
             import shop_registry as registry
@@ -85,7 +92,7 @@ def test_no_code_of_the_application_is_called_by_the_search(project):
                 dict.__setitem__(mapping, 1, items)
                 list.append(items, thing)
                 object.__setattr__(thing, "order", make())
-                sys.modules["shop_registry"].STRANGE = mapping
+                sys.modules["shop_registry"].STRANGE = HELD_BY
                 sys.modules["shop_registry"].BY_CLASS = {Key(): strange.strange(), 2: new()}
                 sys.modules["strange_one"] = new()
                 _signal.signal(_signal.SIGUSR1, new())
@@ -97,7 +104,11 @@ def test_no_code_of_the_application_is_called_by_the_search(project):
                     strange.note()
                 def __hash__(self):
                     return 0
-        """),
+
+            class Local(threading.local):
+                def __init__(self, thing):
+                    pass
+        """).replace("HELD_BY", held_by),
         "    ",
     )
     told = project(files).drive(f"""{DRIVE}
@@ -107,7 +118,7 @@ def test_no_code_of_the_application_is_called_by_the_search(project):
     tell(said=said, called=len(strange.called))
     """)
     assert told["called"] == 0
-    assert told["said"] == [KEPT + "shop_registry.STRANGE[1][0].order -> shop.models.Order" + by("object")]
+    assert told["said"] == [KEPT + words + by("object")]
 
 
 def test_the_search_bears_that_other_threads_change_everything_meanwhile(project):

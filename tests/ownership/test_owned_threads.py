@@ -242,7 +242,7 @@ def test_a_thread_that_a_library_starts_is_named_only_if_each_generation_has_one
     assert told["once"].count("scheduler") == 2
     found = warnings(told)
     assert len(found) == 1
-    assert "go on: 'scheduler' (runs system.Scheduler.run)" in found[0]
+    assert "still run: 'scheduler' (runs system.Scheduler.run)" in found[0]
     assert "monitor" not in found[0]
 
 
@@ -473,7 +473,7 @@ def test_what_was_wrapped_is_as_it_was_once_the_reloader_has_stopped(drive):
         places = "atexit.register atexit.unregister codecs.register copyreg.add_extension functools.singledispatch "
         places += "logging.Logger.addHandler logging.Logger.removeHandler logging.Filterer.addFilter logging.basicConfig "
         places += "logging.Filterer.removeFilter logging.config._clearExistingHandlers signal.signal signal.getsignal "
-        places += "warnings._add_filter threading.Thread.start concurrent.futures.thread.ThreadPoolExecutor.__init__ "
+        places += "warnings.filterwarnings warnings.simplefilter threading.Thread.start concurrent.futures.thread.ThreadPoolExecutor.__init__ "
         places += "logging.Logger.__setattr__"
         import concurrent.futures.thread
         during = [place for place in places.split() if "ponyreload" in getattr(eval(place), "__module__", "") or "ponyreload" in eval(place).__code__.co_filename]

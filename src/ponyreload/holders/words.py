@@ -192,7 +192,7 @@ def _of_context(path: Sequence[Any], at: int) -> Edge | None:
 
 def _of_thread_local(path: Sequence[Any], at: int) -> Edge | None:
     """A `threading.local` holds a dict of the dicts of each thread."""
-    if [type(each) for each in path[at + 1 : at + 3]] != [dict, dict]:
+    if any(type(each) is not dict for each in path[at + 1 : at + 3]):
         return None
     words = _in_dict(path[at + 2], path[at + 3], is_namespace=True)
     return None if words is None else Edge(f"{words} (of a thread)", at + 3)
