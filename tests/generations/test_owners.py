@@ -259,8 +259,8 @@ def test_code_of_a_library_is_none(two, code):
 # -- nothing runs ------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def strange() -> Iterator[type]:
+@pytest.fixture(params=["its own __dict__", "Python's __dict__"])
+def strange(request: pytest.FixtureRequest) -> Iterator[type]:
     """A class of which all that can be asked is code of its own, which must not run."""
 
     def note(*args: object) -> Any:
@@ -276,6 +276,8 @@ def strange() -> Iterator[type]:
     meta = type("Meta", (type,), space)
     own = {**space, "__dict__": property(note), "__self__": property(note), "__func__": property(note)}
     own |= {"__globals__": property(note), "__wrapped__": property(note), "__module__": "shop", "__call__": note}
+    if request.param == "Python's __dict__":
+        del own["__dict__"]
     yield meta.__new__(meta, "Strange", (), own)
     assert called == []
 
