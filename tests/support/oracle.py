@@ -47,8 +47,9 @@ def answer_in(folder: str) -> list[object]:
 
 
 if __name__ == "__main__":
-    import ponyreload  # noqa: F401 - so that each child has it already
+    import ponyreload
 
+    ponyreload.AutoreloadMiddleware(print)  # off here; so each child has imported all that an application needs of it
     for line in sys.stdin:
         if os.fork() == 0:
             sys.stdout.write(json.dumps(answer_in(line.rstrip("\n"))) + "\n")
