@@ -5,17 +5,23 @@
 PYTHON ?= python3
 VENV := .venv
 JAVASCRIPT := .ci/javascript
-# It compiles against Apache's headers. Without these, its tests say what is missing.
+# It compiles against Apache's headers. Without these, its tests are left out.
 MOD_WSGI := $(if $(shell command -v apxs),'mod_wsgi>=5')
 
-.PHONY: demo test lint soak bench clean
+.PHONY: demo test say-what-test-needs lint soak bench clean
 
 demo: $(VENV)/demo.stamp
 	@echo "Edit examples/hello.py, save it, and load http://localhost:8080/page1 again. Ctrl-C ends it."
 	@cd examples && ../$(VENV)/demo/bin/python hello.py
 
-test: $(VENV)/test.stamp
-	$(VENV)/test/bin/python -m pytest $(PYTEST_ARGS)
+# PYTEST_ARGS has the last word: "-n 0" runs one test at a time, in one process.
+test: say-what-test-needs $(VENV)/test.stamp
+	$(VENV)/test/bin/python -m pytest -n auto --dist loadgroup $(PYTEST_ARGS)
+
+say-what-test-needs:
+	@echo "The tests need $(PYTHON) 3.10 or newer on Linux, git, and at first a network: pip fills $(VENV)/test, in two minutes."
+	@echo "All of them take about six minutes on two cores. Those that need a web server or a browser that is missing"
+	@echo "are left out; the last lines say which these are, and how to get it."
 
 lint: $(VENV)/test.stamp $(VENV)/javascript.stamp
 	$(VENV)/test/bin/ruff check

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,9 +17,35 @@ from projects import Project
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext
 
+# Costly fixtures that all tests of a file share.
+SHARED = {"answers", "browser", "short_run"}
+
 # A shell has its background jobs ignore Ctrl-C, `nohup` the end of the terminal, and so do all that these start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Say for ``-n auto`` how many tests run at a time. Most of the time they wait, so two share a core."""
+    return min(2 * len(os.sched_getaffinity(0)), 16)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have one process run the tests that share a costly fixture, so that it is made once."""
+    for item in items:
+        if SHARED & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which tests were left out because a program is missing, and how to get it."""
+    # Nothing else is skipped:  "nginx is missing: apt-get install ..." -> 12
+    reasons = Counter(report.longrepr[2].removeprefix("Skipped: ") for report in terminalreporter.getreports("skipped"))
+    if reasons:
+        terminalreporter.section("left out")
+        for reason, number in sorted(reasons.items()):
+            terminalreporter.line(f"{number} tests: {reason}")
 
 
 @pytest.fixture

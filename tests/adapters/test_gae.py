@@ -10,6 +10,8 @@ from nothing import NOTHING, REQUESTS, SITE, exchange, look_at
 from pages import ROOT, steps_of
 from projects import Project
 
+pytestmark = pytest.mark.any_python
+
 # What the runtimes for Python 3 put into the environment.
 COMMON = {
     "GAE_INSTANCE": "0066d924809d6d92ccf3",

@@ -11,6 +11,8 @@ from nothing import BARE, NOTHING, REQUESTS, SITE, WRAPPED, exchange, look_at
 from pages import ROOT, steps_of
 from projects import Project
 
+pytestmark = pytest.mark.any_python
+
 each_host = pytest.mark.parametrize(("host", "mode"), [(host, mode) for host in HOSTS for mode in MODES])
 
 # Each tells its version, that of a user module, and its process.

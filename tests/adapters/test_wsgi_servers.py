@@ -16,6 +16,8 @@ import pytest
 
 from live import Answer, Live, free_port
 
+pytestmark = pytest.mark.any_python
+
 HEAD = """
     from ponyreload import *
     import gc, os, re, threading

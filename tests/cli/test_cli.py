@@ -12,6 +12,8 @@ from commandline import APP, SITE, complaint, run, serve
 from ponyreload.cli.addresses import Address
 from ponyreload.cli.problems import UseError
 
+pytestmark = pytest.mark.any_python
+
 # -- errors of use -----------------------------------------------------------------------------------------------
 
 USUAL = "(app, application, wsgi_app, wsgi, create_app, make_app …)"

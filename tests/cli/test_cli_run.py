@@ -15,6 +15,8 @@ import pytest
 from commandline import APP, SITE, complaint, run, serve, serve_behind
 from live import free_port
 
+pytestmark = pytest.mark.any_python
+
 FACTORY = """
     import shop
 

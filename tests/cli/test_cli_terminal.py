@@ -6,8 +6,11 @@ import re
 
 import pytest
 
-from commandline import APP, SITE, OnTerminal, Screen, serve
+from commandline import APP, SITE, serve
 from ponyreload.cli.tracebacks import printable, traceback_of
+from terminals import OnTerminal, Screen
+
+pytestmark = pytest.mark.any_python
 
 TIME = r"^\d\d:\d\d:\d\d"
 # Goes on when a file is there: the test says when.

@@ -18,6 +18,8 @@ from browser_shop import CHEROOT, FILES, SHOP, VISIT, overlay, shop, visit
 from frontends import front_end
 from ponyreload.devtools.access import Access
 
+pytestmark = pytest.mark.any_python
+
 __all__ = ["visit"]
 
 # Of a browser of this machine.

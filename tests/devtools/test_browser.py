@@ -10,6 +10,8 @@ import pytest
 from browser_shop import FILES, FLUP, SHOP, VISIT, colour, headline, note, overlay, shop, visit
 from frontends import front_end
 
+pytestmark = pytest.mark.any_python
+
 
 @pytest.fixture
 def site(project):

@@ -442,7 +442,7 @@ def test_each_module_of_the_project_has_its_reason(project):
         "shop": ["shop.py", marked],
     }
     nothing = "it has no USE_AUTORELOAD, and no option names it"
-    del told["system"]["__main__"], told["system"]["driving"], told["system"]["projects"], told["system"]["live"]
+    del told["system"]["__main__"], told["system"]["driving"], told["system"]["project_files"]
     assert told["system"] == {
         "cache": ["cache.py", nothing],
         "fast": [f"fast{EXTENSION_SUFFIXES[0]}", "it is an extension module: Python cannot load one again"],

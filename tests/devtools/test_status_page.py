@@ -11,6 +11,8 @@ from playwright.sync_api import Page, expect
 from browsers import PATIENCE_MS
 from commandline import SITE, serve
 
+pytestmark = pytest.mark.any_python
+
 expect.set_options(timeout=PATIENCE_MS)
 
 FILES = {

@@ -610,6 +610,7 @@ def row(project, library, isolate):
     """)
 
 
+@pytest.mark.any_python
 @pytest.mark.parametrize("library", ROWS)
 def test_each_known_library_goes_wrong_without_isolation_and_is_right_with_it(project, tmp_path, library):
     _need(library)
@@ -634,6 +635,7 @@ def test_each_row_of_the_table_is_tried():
     assert set(KNOWN) == {*ROWS, "django"}
 
 
+@pytest.mark.any_python
 def test_a_declarative_base_in_an_isolated_module_takes_the_models_of_each_generation(project):
     _need("sqlalchemy")
     files = {
@@ -703,6 +705,7 @@ def test_a_declarative_base_in_an_isolated_module_takes_the_models_of_each_gener
     assert "Table 'orders' is already defined" in told["error"]
 
 
+@pytest.mark.any_python
 def test_a_flask_extension_in_an_isolated_module_serves_each_generation(project):
     _need("flask_sqlalchemy")
     site = project({
@@ -882,6 +885,7 @@ MORE = (
 )
 
 
+@pytest.mark.any_python
 def test_a_django_application_takes_up_edits_of_models_and_views(project):
     _need("django")
     site = project(DJANGO)
@@ -904,6 +908,7 @@ def test_a_django_application_takes_up_edits_of_models_and_views(project):
         assert "Traceback" not in live.log
 
 
+@pytest.mark.any_python
 def test_old_generations_of_a_django_application_are_freed(project):
     _need("django")
     site = project(DJANGO)
@@ -942,6 +947,7 @@ def test_old_generations_of_a_django_application_are_freed(project):
     assert "was already registered" not in told["stderr"]
 
 
+@pytest.mark.any_python
 def test_django_can_migrate_in_each_generation(project):
     _need("django")
     site = project(DJANGO)

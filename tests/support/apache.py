@@ -21,8 +21,9 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from frontends import family, replaced
+from frontends import replaced
 from live import Live
+from processes import family
 from programs import found, missing
 from projects import Project
 

@@ -16,14 +16,14 @@ from typing import Any
 
 import ponyreload
 from ponyreload.generations import generation as generations
-from projects import Project
+from project_files import ProjectFiles
 
 __all__ = [
     "Path", "begun_loads", "finish", "gc", "in_thread", "living_generations", "os", "ponyreload", "project", "request", "start",
     "sys", "tell", "threading", "time", "until", "weakref",
 ]  # fmt: skip
 
-project = Project(Path.cwd(), {})
+project = ProjectFiles(Path.cwd(), {})
 
 
 def tell(**facts: object) -> None:

@@ -46,6 +46,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from live import Live, free_port
+from processes import family, has_socket, listens, parent_of
 from programs import found
 from projects import Project
 
@@ -204,7 +205,9 @@ class Behind(Live):
             inherited |= dict(zip(("ADDRESS", "PORT"), address, strict=False))
         self.process = start(command, folder, inherited, start_new_session=True)
         self._pid = self.process.pid
-        self.wait_until(lambda: listens(*address), f"application that listens at {':'.join(address)}", 30)
+        self.wait_until(
+            lambda: has_socket(self.pid) and listens(*address), f"application that listens at {':'.join(address)}", 30
+        )
         self._front = start(front, self._folder, inherited, start_new_session=True)
         return self.process
 
@@ -260,36 +263,3 @@ def other_way(text: str) -> str:
     turned = [re.sub(r"^( *)# (?=[^…]*shop\.sock)", r"\1", line) for line in lines]
     assert turned != lines, "this configuration knows no unix socket"
     return "\n".join(turned) + "\n"
-
-
-def listens(address: str, port: str | None = None) -> bool:
-    """Tell whether a process listens there, without asking it."""
-    if port is None:
-        return any(
-            line.split()[3] == "00010000" and line.endswith(f" {address}")
-            for line in Path("/proc/net/unix").read_text().splitlines()
-        )
-    wanted = f"0100007F:{int(port):04X}"
-    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()]
-    return any(row[1] == wanted and row[3] == "0A" for row in rows)
-
-
-def family(pid: int) -> set[int]:
-    """The ids of a process, of all that it started, and of all in its session; those that live."""
-    living: dict[int, tuple[int, int]] = {}
-    for entry in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):
-            state, parent, _, session = entry.read_text().rpartition(")")[2].split()[:4]
-            if state not in "ZX":
-                living[int(entry.parent.name)] = int(parent), int(session)
-    known = {one for one, (_, session) in living.items() if pid in (one, session)}
-    while more := {one for one, (parent, session) in living.items() if {parent, session} & known} - known:
-        known |= more
-    return known
-
-
-def parent_of(pid: int) -> int:
-    """The id of a process's parent; 0 if it has ended."""
-    with suppress(OSError):
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    return 0

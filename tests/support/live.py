@@ -49,7 +49,8 @@ class Live:
 
     def _wait_for_first_answer(self, ready: str) -> None:
         try:
-            self.wait_until(lambda: self._answers(ready), f"an answer at {ready}", 30)
+            # A start takes long; each look at it is a connection, which takes time from it.
+            self.wait_until(lambda: self._answers(ready), f"an answer at {ready}", 30, pause=0.02)
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self._abort()}") from None
 
@@ -130,14 +131,16 @@ class Live:
         """Wait until the process has written *text*."""
         self.wait_until(lambda: text in self.log, f"{text!r} in the log", seconds)
 
-    def wait_until(self, condition: Callable[[], bool], what: str, seconds: float = 10) -> None:
-        """Wait until *condition* holds; fail with the log if it does not in so many seconds, or the process ends."""
+    def wait_until(
+        self, condition: Callable[[], bool], what: str, seconds: float = 10, *, pause: float = 0.005
+    ) -> None:
+        """Wait until *condition* holds; fail with the log if it does not within *seconds*, or if the process ends."""
         deadline = time.monotonic() + seconds
         while not condition():
             self._check()
             if time.monotonic() > deadline:
                 raise AssertionError(f"no {what} in {seconds} s\n--- log\n{self.log}")
-            time.sleep(0.005)  # between two looks at another process, which cannot tell us
+            time.sleep(pause)  # between two looks at another process, which cannot tell us
 
     def _check(self) -> None:
         """Fail if the process has ended."""
@@ -159,12 +162,14 @@ class Live:
 
     def _is_idle(self) -> bool:
         """Tell whether the main thread has stayed where it waits, for a moment."""
-        looks = set()
-        for _ in range(2):
-            status = Path(f"/proc/{self.pid}/task/{self.pid}/status").read_text()
-            looks.add(status.partition("voluntary_ctxt_switches:")[2])
-            time.sleep(0.03)
-        return len(looks) == 1
+        before = self._switches()
+        time.sleep(0.03)
+        return self._switches() == before
+
+    def _switches(self) -> str:
+        """How often the main thread has stopped to wait, and was stopped."""
+        status = Path(f"/proc/{self.pid}/task/{self.pid}/status").read_text()
+        return status.partition("voluntary_ctxt_switches:")[2]
 
     def _answers(self, path: str) -> bool:
         try:

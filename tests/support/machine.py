@@ -1,6 +1,7 @@
 """A state machine on the loader: whatever is done to the files, the answers are a fresh interpreter's.
 
-Run as a script, in a process of its own, because it changes the interpreter.
+Run as a script, in a process of its own, because it changes the interpreter:
+``machine.py EXAMPLES [SCOPE [SEED]]``. The examples of a seed are always the same; without one, each run has others.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
@@ -240,12 +241,11 @@ if __name__ == "__main__":
     ponyreload.reloading.pacing.QUIET_SECONDS = 0.0
     with Oracle() as Loader.oracle:
         run_state_machine_as_test(
-            Loader,
+            seed(int(sys.argv[3]))(Loader) if len(sys.argv) > 3 else Loader,
             settings=settings(
                 max_examples=int(sys.argv[1]),
                 stateful_step_count=20,
                 deadline=None,
-                derandomize=len(sys.argv) < 4,
                 database=None,
                 suppress_health_check=list(HealthCheck),
             ),

@@ -1,23 +1,24 @@
-"""Programs that the tests put around an application: web servers and the like, which pip does not install."""
+"""Programs that the tests put around an application: web servers, a browser. pip does not install them."""
 
 from __future__ import annotations
 
 import os
 import shutil
+from typing import NoReturn
 
 import pytest
 
 
 def found(program: str, package: str) -> str:
-    """The path of a program of a Debian package."""
+    """The path of a program of a Debian package. Without it, the test that asks is left out, or fails in CI."""
     path = shutil.which(program, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/usr/local/sbin")
     if path is None:
         missing(program, f"apt-get install --no-install-recommends {package}")
-    return path or ""
+    return path
 
 
-def missing(what: str, command: str) -> None:
-    """Tell how to get what is not there. A newcomer's run goes on without the test; that of CI fails."""
+def missing(what: str, command: str) -> NoReturn:
+    """Leave the test out, and say at the end of the run how to get what it needs; with ``CI`` set, fail it."""
     text = f"{what} is missing: {command}"
     if os.environ.get("CI"):
         pytest.fail(text)

@@ -12,6 +12,8 @@ import pytest
 
 from projects import HERE, SOURCE
 
+pytestmark = pytest.mark.any_python
+
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 

@@ -17,6 +17,8 @@ from live import Live
 from pages import ROOT, Step, steps_of
 from projects import Project
 
+pytestmark = pytest.mark.any_python
+
 DOCS = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md"))
 PAGES = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", *DOCS]
 

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from projects import LONG_AGO
+from project_files import LONG_AGO
+
+pytestmark = pytest.mark.any_python
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

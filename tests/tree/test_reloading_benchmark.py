@@ -16,6 +16,8 @@ sys.path.insert(0, str(Path(__file__).parents[2]))  # benchmarks is no part of w
 
 from benchmarks.reloading.clients import Seen
 
+pytestmark = pytest.mark.any_python
+
 ROOT = Path(__file__).parents[2]
 MARK = "TEST_OF_BENCHMARKS"
 

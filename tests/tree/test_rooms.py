@@ -9,6 +9,8 @@ import pytest
 
 from rooms import Tree
 
+pytestmark = pytest.mark.any_python
+
 SOURCE = Path(__file__).parents[2] / "src" / "ponyreload"
 
 # From the top down. Rooms of one level do not import each other.

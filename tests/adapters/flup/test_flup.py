@@ -16,6 +16,8 @@ import pytest
 
 from frontends import BIND, front_end
 
+pytestmark = pytest.mark.any_python
+
 SHOP = "from ponyreload import *\nVERSION = 1\n"
 # A system module.
 STATE = """

@@ -21,6 +21,8 @@ from frontends import BIND, CONFIGURATIONS, FRONT_ENDS, front_end
 from programs import found
 from projects import Project
 
+pytestmark = pytest.mark.any_python
+
 EDITS = 10
 CLIENTS = 6
 
