@@ -181,5 +181,6 @@ def script_runs(generation: Generation) -> bool:
 
     That is in the server's call, and will be until the process ends.
     """
-    frame = thread_frames().get(threading.main_thread().ident or 0) if generation.load is None else None
-    return any(dict.get(each.f_globals, MARK) is generation for each in outward(frame))
+    # A frame in a variable of itself would be a cycle.
+    frames = outward(thread_frames().get(threading.main_thread().ident or 0) if generation.load is None else None)
+    return any(dict.get(each.f_globals, MARK) is generation for each in frames)
