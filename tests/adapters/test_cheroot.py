@@ -155,7 +155,7 @@ def test_a_changed_address_or_number_of_threads_is_said_to_need_a_restart_and_th
         changed = f"the server's address changed from 127.0.0.1:{server.port} to 127.0.0.1:{server.other}: {REST}"
         assert changed in server.log
         assert f"the server's number of threads changed from 5 to 6: {REST}" in server.log
-        assert server.log.count("needs a restart") == 2
+        assert server.log.count("restart to apply it") == 2
 
 
 def test_a_script_whose_main_thread_waits_for_the_thread_of_its_server_is_reloaded(project):

@@ -23,7 +23,8 @@ from ponyreload.devtools.devtools import Devtools
 from ponyreload.devtools.injection import inserted
 from ponyreload.devtools.policy import Policies
 from ponyreload.generations.generation import Generation
-from ponyreload.loading.journal import Journal
+from ponyreload.generations.lease import Lease
+from ponyreload.reloading.application import Application
 from ponyreload.wsgi.slots import Slot
 
 DOCUMENT = b"<!DOCTYPE html><html><head><title>shop</title></head><body><p>tea</p></body></html>"
@@ -46,24 +47,17 @@ class Leases:
 
     def __init__(self) -> None:
         self.generation = Generation(1)
-        self.made = Devtools(Journal())
-        self.has_devtools = True
+        self.tools = Devtools(Application(Devtools, lambda: None))
         self.given = self.taken_back = 0
-
-    def start(self) -> None:
-        pass
 
     def catch_up(self) -> None:
         pass
 
-    def devtools(self) -> Devtools:
-        return self.made
-
-    def lease(self) -> Generation:
+    def lease(self, environ) -> Lease:
         self.given += 1
-        return self.generation
+        return Lease(self.generation, environ)
 
-    def release(self, generation: Generation) -> None:
+    def release(self, lease: Lease) -> None:
         self.taken_back += 1
 
 
@@ -109,7 +103,7 @@ def leases() -> Iterator[Leases]:
     """A reloader's part of it; ends its server of events, which the first page starts."""
     leases = Leases()
     yield leases
-    leases.made.stop()
+    leases.tools.stop()
     for thread in threading.enumerate():
         if thread.name == "ponyreload events":
             thread.join(10)

@@ -44,7 +44,7 @@ def namespace_of(name: str, module: Any) -> dict[str, Any]:
     Runs no code of *module* or its class: some libraries have modules that import half the world when they are asked
     for an attribute.
     """
-    namespace = own_namespace(module) or {}
+    namespace = (not issubclass(type(module), type) and own_namespace(module)) or {}
     if "__builtins__" not in namespace:  # no code ran in it
         for method in list(namespace_of_class(type(module)).values()):
             if type(method) is FunctionType and method.__globals__.get("__name__") == name:

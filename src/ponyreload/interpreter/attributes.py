@@ -7,7 +7,7 @@ the descriptors of Python's own types, and types are compared by identity.
 from __future__ import annotations
 
 import gc
-from types import BuiltinFunctionType, FunctionType, GetSetDescriptorType, ModuleType
+from types import BuiltinFunctionType, FunctionType, GetSetDescriptorType, MemberDescriptorType, ModuleType
 from typing import Any
 
 __all__ = [
@@ -59,7 +59,7 @@ def own_namespace(thing: Any) -> dict[str, Any] | None:
     else:
         spaces = map(namespace_of_class, mro_of(type(thing)))
         member = next((space["__dict__"] for space in spaces if "__dict__" in space), None)
-        if type(member) is GetSetDescriptorType:
+        if type(member) in (GetSetDescriptorType, MemberDescriptorType):
             own = value_of(member, thing)
     return own if type(own) is dict else None
 

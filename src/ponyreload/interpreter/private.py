@@ -66,8 +66,8 @@ _bootstrap = sys.modules.get("importlib._bootstrap")
 IMPORT_BY_NAME = (_bootstrap, "_gcd_import") if hasattr(_bootstrap, "_gcd_import") else (importlib, "import_module")
 
 # Where the function is bound that asks the finders for a module which `sys.modules` lacks. Missing: user modules that
-# are imported for the first time after the start become system modules.
-_loss = "modules that are imported for the first time after the start are not reloaded"
+# are first imported after the first reload become system modules.
+_loss = "modules that are first imported after the first reload are not reloaded"
 _has_find_spec = _find("importlib._bootstrap:_find_spec", _loss) is not None
 FIND_SPEC = [(holder, "_find_spec") for holder in (_bootstrap, importlib.util) if _has_find_spec]
 

@@ -111,7 +111,7 @@ def assert_it_reloads(project, site, main="app.py", module="shop.py"):
     site.wait_for("/", "2 3")
     assert site.get("/pid") == str(site.process.pid)
     assert "Traceback" not in site.log
-    assert "needs a restart" not in site.log
+    assert "restart to apply it" not in site.log
 
 
 @pytest.mark.parametrize("guarded", [True, False], ids=["guarded", "bare"])
