@@ -1,4 +1,4 @@
-"""Retention: generations that have retired, and are in memory all the same."""
+"""Retention: generations that have retired and are still in memory."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Retired(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """A generation that has retired and is in memory, since when, and what holds it, if that has been found."""
+    """A retired generation that is in memory, when it retired, and what holds it, if that has been found."""
 
     generation: Generation
     at: float

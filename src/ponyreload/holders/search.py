@@ -15,10 +15,10 @@ from ponyreload.holders.words import in_words
 
 __all__ = ["Holder", "holder_of_each"]
 
-# What another thread changes before it has been told is looked for again; so often in all.
+# How often a search is made, if another thread changes what was found before it is put into words.
 ATTEMPTS = 3
-# One search at a time: to another, what one has met would be held by its lists. For each process, because one that is
-# forked may find the lock of its parent held:  {1234: <lock>}
+# One search at a time: the lists of one search hold what it has met, and a second search would find them. One lock for
+# each process, because a forked process may find its parent's lock held:  {1234: <lock>}
 _searching: dict[int, threading.Lock] = {}
 
 

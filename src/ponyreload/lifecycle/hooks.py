@@ -1,4 +1,4 @@
-"""Hooks: functions of the user's that are called when a reload fires, and when a generation retires."""
+"""Hooks: functions of the user that are called when a reload begins, and when a generation retires."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ F = TypeVar("F", bound=Callable[[], object])
 
 
 def on_reload(function: F) -> F:
-    """Have *function* called, without arguments, when a reload fires; usable as a decorator.
+    """Call *function*, without arguments, when a reload begins; usable as a decorator.
 
-    It is called once for each load, in the thread that loads, after the changed files compiled and before the new
-    modules run; so again if the load fails, or newer contents overtake it, and another follows. What a user module
-    registers belongs to its generation and goes with it; what a system module registers stays. An exception in one
-    is reported, and the others still run.
+    It is called once for each load, in the loading thread, after the changed files are compiled and before the new
+    modules run. If the load fails, or newer contents overtake it, it is called again for the next one. What a user
+    module registers belongs to its generation and goes with it; what a system module registers stays. An exception in
+    one function is reported, and the others still run.
 
     Raises:
         TypeError: *function* cannot be called.
@@ -33,13 +33,13 @@ def on_reload(function: F) -> F:
 
 
 def on_retire(function: F) -> F:
-    """Have *function* called, without arguments, when the generation that registers it retires.
+    """Call *function*, without arguments, when the generation that registers it retires.
 
     That is when a newer generation serves and the last request of this one has ended, when the load that runs the
-    registering module fails, and when the process ends. It is the place to close what a module has opened. Those
-    that were registered last are called first, each once, in a thread of the retirement; the lines that follow the
-    server's start in a main script run after them. An exception in one is reported, and the others still run. What a
-    system module registers is called at each retirement. Usable as a decorator, and on `pool.close`.
+    registering module fails, and when the process ends. Use it to close what a module has opened. Each function is
+    called once, the last registered first, in a thread of the retirement; the lines that follow the server's start in
+    a main script run after them. An exception in one function is reported, and the others still run. What a system
+    module registers is called at each retirement. Usable as a decorator, and on `pool.close`.
 
     Raises:
         TypeError: *function* cannot be called.

@@ -1,4 +1,4 @@
-"""Owned: what a generation's code registered or left running, which goes when the generation does."""
+"""Owned: what a generation's code has registered or left running, undone when the generation retires."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ __all__ = ["Owned"]
 class Owned:
     """Records what each generation leaves behind outside of its modules, and undoes it.
 
-    Threads: ``_settling`` lets what the process has one of be changed by one thread at a time, and a load begin only
-    after what a failed one before it has changed has been changed back. No code of the application runs while it is
-    held, but for what tells its classes apart (a metaclass's ``__hash__``).
+    Threads: only the thread that holds ``_settling`` changes what exists once in a process. A load begins only after
+    the changes of a failed load before it are undone. The only code of the application that runs while the lock is
+    held is what hashes its classes (a metaclass's ``__hash__``).
 
     Attributes:
         threads: The threads that generations have started.
     """
 
     def __init__(self, main_thread: MainThread) -> None:
-        # What stands in the place of functions of Python's while autoreload is on.
+        # The functions of Python that are replaced while autoreload is on.
         self._patches = patches = Patches()
         self.threads = Threads(patches)
         self._executors = Executors(patches)
@@ -55,19 +55,19 @@ class Owned:
         self._registries = Registries(patches)
         self._singles = [Single(*each) for each in PLACES]
         self._logs = Logs(patches)
-        # What the process has one of, and a load may change, in the order in which it is changed back. Logging is last.
+        # What exists once in a process and a load may change, in the order in which changes are undone; then logging.
         self._settled: tuple[Paths | Things | Registries | Single, ...]
         lists = [Things(*each) for each in LISTS]
         self._settled = (Paths(), *lists, self._filters, self._registries, *self._singles)
         self._settling = threading.RLock()
-        # The generation that is being loaded, whose changes of what the process has are not settled yet.
+        # The generation that is being loaded, until its changes to the process are kept or undone.
         self._loading: Generation | None = None
 
     def install(self, call_after_import: MutableMapping[str, Callable[[], object]]) -> None:
-        """Put the hooks in.
+        """Start recording.
 
         Args:
-            call_after_import: What to call once a module has been imported:  "logging.config" -> <function>
+            call_after_import: Functions to call after a module is imported:  "logging.config" -> <function>
         """
         self.threads.install()
         self._executors.install(call_after_import)
@@ -83,12 +83,12 @@ class Owned:
         in_children(self._begin_in_child)
 
     def uninstall(self) -> None:
-        """Take them out; what the generation that serves has left stays."""
+        """Stop recording. What the generation that serves has left stays."""
         self._patches.undo()
         self._logs.uninstall()
 
     def begin(self, generation: Generation) -> None:
-        """Note what is there before *generation* is loaded; called by the updater's thread, one load at a time."""
+        """Record the state before *generation* is loaded; called by the updater's thread, one load at a time."""
         with self._settling:
             if self._loading is not None:
                 self._fail(self._loading)
@@ -96,15 +96,15 @@ class Owned:
             self._do(self._signals.begin, *(each.begin for each in self._settled), self._logs.begin)
 
     def start(self) -> None:
-        """Get ready for threads to be started, which keep some of what they find."""
+        """Prepare for new threads, which keep some of the functions that they find."""
         self._do(*(each.stand_in for each in self._singles))
 
     def look(self) -> None:
-        """Find what takes a while to be found; called by the updater's thread before it has anything to do."""
+        """Search for generic functions, which takes a while; called by the updater's thread when it starts."""
         self._do(self._registries.look)
 
     def published(self, generation: Generation) -> None:
-        """Settle what belongs to the process from now on, which *generation*, the newest, has said."""
+        """Apply what *generation*, the newest, has set for the process."""
         with self._settling:
             self._loading = None
             steps = (partial(each.published, generation) for each in self._settled)
@@ -112,7 +112,7 @@ class Owned:
         self._do(partial(self._signals.published, generation))
 
     def retire(self, generation: Generation) -> None:
-        """Undo what *generation* has left, also one that was never published; called in a thread of its own.
+        """Undo what *generation* has left, even if it was never published; called in a thread of its own.
 
         In the order in which a process ends: threads, exit functions, what else there is, logging last.
         """
@@ -136,7 +136,7 @@ class Owned:
         self._do(lambda: self._logs.close(handlers, generation))
 
     def end(self, generation: Generation) -> None:
-        """The process ends: undo what Python itself would not.
+        """Undo what Python itself does not undo when a process ends.
 
         Python waits for timers, those of superseded generations too, and calls the exit functions of all of them.
         """
@@ -145,14 +145,14 @@ class Owned:
             self._do(lambda: self.threads.cancel_timers(generation), lambda: self._executors.shut_down(generation))
 
     def _fail(self, generation: Generation) -> None:
-        """Change back at once what a load that failed has changed for the process, before there is another load."""
+        """Undo what a failed load has changed for the process, before the next load."""
         if self._loading is generation:
             self._loading = None
             steps = (partial(each.fail, generation) for each in self._settled)
             self._do(*steps, partial(self._logs.fail, generation))
 
     def _do(self, *steps: Callable[[], object]) -> None:
-        """Take these steps, each whether or not the one before has failed."""
+        """Take these steps, each even if one before has failed."""
         for step in steps:
             try:
                 step()

@@ -13,21 +13,21 @@ __all__ = ["Paths"]
 
 
 class Paths:
-    """`sys.path`, whose entries are told apart by what they say."""
+    """`sys.path`. Its entries are compared by their text."""
 
     def __init__(self) -> None:
         self._before: list[str] = []
-        # The newest generation that has added an entry which was not there before all of them:  "/site/lib" -> 3
+        # The newest generation that has added an entry, without those from before generation 1:  "/site/lib" -> 3
         self._added: dict[str, int] = {}
-        # Entries that were added while they were there, so by code that does not ask.
+        # Entries that were added although they were there, so by code that does not check.
         self._unasked: set[str] = set()
 
     def begin(self) -> None:
-        """Note what is there."""
+        """Record the entries before a load."""
         self._before = list(sys.path)
 
     def published(self, generation: Generation) -> None:
-        """Note what has been added since; where that was there already, only the first place counts."""
+        """Record what the load has added; of an entry that was there already, keep the first place only."""
         before, self._before = self._before, []
         for path in Counter(sys.path) - Counter(before):
             if path not in before:
@@ -40,7 +40,7 @@ class Paths:
             self._put([*sys.path[:place], *(each for each in sys.path[place:] if each != path)])
 
     def fail(self, generation: Generation) -> None:  # noqa: ARG002 - as the others have it
-        """Have what was there before; and what libraries have added since, which lies among them."""
+        """Restore the entries from before the load, and keep what libraries have added since."""
         before, self._before = self._before, []
         added = Counter(sys.path) - Counter(before)
         of_libraries = {path for path in added if path not in before and is_library_path(path)}
@@ -51,9 +51,9 @@ class Paths:
             self._put([*front, *before, *back])
 
     def retire(self, generation: Generation) -> None:
-        """Take away what *generation* was the last to add, and its finders for entries.
+        """Remove the entries that *generation* was the last to add, and its finders.
 
-        Its code may have asked first whether the entry is there: then the newer one relies on it, and it stays.
+        If its code checks first whether the entry is there, the entry stays: a newer generation relies on it.
         """
         for path, number in list(self._added.items()):
             if number == generation.number:
@@ -67,7 +67,7 @@ class Paths:
                 sys.path_importer_cache.pop(path, None)
 
     def _put(self, paths: list[str]) -> None:
-        # Not in place: an import that goes through it at this moment, in another thread, must not miss an entry.
+        # Not in place, or an import that goes through the list in another thread may miss an entry.
         sys.path = paths
 
 

@@ -1,4 +1,4 @@
-"""Singles: functions that the process has one of, and that code replaces by its own, as `sys.excepthook`."""
+"""Singles: functions that exist once in a process and that code may replace, such as `sys.excepthook`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ponyreload.generations.owners import owner_of
 
 __all__ = ["PLACES", "Single"]
 
-# What gets and sets each, and what Python itself begins with.
+# For each: what gets it, what sets it, and Python's own function.
 PLACES: tuple[tuple[Callable[[], Any], Callable[[Any], None], Callable[..., Any]], ...] = (
     (partial(getattr, sys, "excepthook"), partial(setattr, sys, "excepthook"), sys.__excepthook__),
     (partial(getattr, sys, "unraisablehook"), partial(setattr, sys, "unraisablehook"), sys.__unraisablehook__),
@@ -24,33 +24,32 @@ PLACES: tuple[tuple[Callable[[], Any], Callable[[Any], None], Callable[..., Any]
 
 
 class Single:
-    """One of them. A stand-in takes the place of a generation's own, and calls that.
+    """One such function. It is compared before and after each load, as Python has no hook for its replacement.
 
-    It is a plain attribute, so there is no other way to hear of a change than to compare before and after each load.
-
-    Such a function often calls the one that it has found. That of the next generation finds the stand-in, and so
-    calls the one from before the generations, and none of an older generation. Threads, too, keep what they find.
+    A stand-in takes the place of a generation's function, and calls that. Such a function often calls the one that it
+    replaces. In the next generation, that is the stand-in, which then calls the function from before the generations,
+    and none of an older generation. Threads keep the function that they find, too.
 
     Args:
-        get: Returns it.
-        put: Puts another one in its place.
-        first: What Python itself begins with.
+        get: Returns the function.
+        put: Replaces it.
+        first: Python's own function.
     """
 
     def __init__(self, get: Callable[[], Any], put: Callable[[Any], None], first: Callable[..., Any]) -> None:
         self._get = get
         self._set = put
         self._first = first
-        # The one from before the generations, and the one from before the load.
+        # The function from before the generations, and the one from before the load.
         self._base: Any = None
         self._before: Any = None
 
     def install(self) -> None:
-        """Note what is there before the generations."""
+        """Record the function from before the generations."""
         self._base = self._get()
 
     def stand_in(self) -> None:
-        """Have a stand-in take the place of what generation 1 has set by now."""
+        """Put a stand-in in the place of what generation 1 has set by now."""
         now = self._get()
         if owner_of(self._base) is not None:
             self._base = self._first  # it is generation 1's, from before autoreload was on
@@ -60,12 +59,12 @@ class Single:
             self._base = now
 
     def begin(self) -> None:
-        """Note what is there before a load."""
+        """Record the function from before a load."""
         self.stand_in()
         self._before = self._get()
 
     def published(self, generation: Generation) -> None:
-        """Have that of *generation* count; if it has set none, that from before the generations."""
+        """Use the function of *generation*; if it has set none, the one from before the generations."""
         before, self._before, now = self._before, None, self._get()
         if isinstance(before, StandIn):
             before.function = None  # also where a library's function has come in between, which may call it
@@ -74,7 +73,7 @@ class Single:
         self.stand_in()
 
     def fail(self, generation: Generation) -> None:
-        """Have back what was there before the load."""
+        """Restore the function from before the load."""
         before, self._before = self._before, None
         if owner_of(self._get()) is generation:
             self._set(before)
@@ -86,7 +85,7 @@ class Single:
 
 
 class StandIn:
-    """Calls a generation's function; within that, and when there is none any more, *base*."""
+    """Calls a generation's function; within that function, and once it is dropped, *base*."""
 
     def __init__(self, base: Callable[..., Any], function: Callable[..., Any]) -> None:
         self.base = base

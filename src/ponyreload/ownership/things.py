@@ -1,4 +1,4 @@
-"""Things: a list of the process to which a load adds objects: finders, hooks, warning filters."""
+"""Things: lists of the process to which a load adds objects: finders, hooks, warning filters."""
 
 from __future__ import annotations
 
@@ -16,41 +16,41 @@ from ponyreload.ownership.makers import rows
 
 __all__ = ["LISTS", "Things", "others"]
 
-# Those that are told by what their entries run.
+# Lists whose entries belong to the generation whose code they run.
 LISTS: tuple[tuple[ModuleType, str], ...] = ((sys, "meta_path"), (sys, "path_hooks"), (gc, "callbacks"))
 
 
 class Things:
-    """A list of objects, each told from others by its identity.
+    """One such list. Its entries are compared by identity.
 
-    It is compared before and after each load; loads run one at a time. There is no other way to hear of a change. A
-    library that is imported by a load stays, and so does what it adds when it is imported.
+    Python has no hook for changes of a list, so it is compared before and after each load; loads run one at a time. A
+    library that a load imports stays, and so does what the library adds when it is imported.
 
     Args:
-        module: Where the list is.
-        name: What it is called there; another object may stand there at any time.
+        module: The module that has the list.
+        name: Its name there. The module may get another list at any time.
     """
 
     def __init__(self, module: ModuleType, name: str) -> None:
         self._module = module
         self._name = name
         self._before: list[Any] = []
-        # What had been imported before the load.
+        # The modules that were imported before the load.
         self._modules: set[str] = set()
         # What a published generation has added:  <generation 3> -> [<Finder>]
         self._added: WeakKeyDictionary[Generation, list[Any]] = WeakKeyDictionary()
 
     def begin(self) -> None:
-        """Note what is there before a load, and what has been imported."""
+        """Record the entries before a load, and the modules that are imported."""
         self._before, self._modules = list(self.get()), set(sys.modules)
 
     def published(self, generation: Generation) -> None:
-        """Note what the load has added."""
+        """Record what the load has added."""
         self._added[generation] = self.added(generation)
         self._before = []
 
     def fail(self, generation: Generation) -> None:
-        """Have what was there before; and what libraries have added since."""
+        """Restore the entries from before the load, and keep what libraries have added since."""
         entries, gone = self.get(), self.added(generation)
         before, self._before = self._before, []
         wanted = _with_before(others(entries, gone), before, self.is_replaced)
@@ -58,16 +58,16 @@ class Things:
             self.put(wanted)
 
     def retire(self, generation: Generation) -> None:
-        """Take away what *generation* has added."""
+        """Remove what *generation* has added."""
         entries = self.get()
         gone = [each for each in entries if self.is_of(each, generation)]
         gone += self.superseded(self._added.pop(generation, []), generation)
         if gone:
-            self._before = others(self._before, gone)  # a load that is busy is not to bring it back
+            self._before = others(self._before, gone)  # or a load that is running brings it back
             self.put(others(entries, gone))
 
     def added(self, generation: Generation) -> list[Any]:
-        """Return what code of *generation* has added since the load began; not what a library did that it imported."""
+        """Return what code of *generation* has added since the load began, without what an imported library has."""
         new = others(self.get(), self._before)
         return [each for each in new if self.is_of(each, generation) or module_of(each) in self._modules]
 

@@ -1,4 +1,4 @@
-"""Threads: those that a generation's code has started, and its timers."""
+"""Threads: what a generation's code has started, timers included."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ from ponyreload.ownership.makers import Belongings, Maker, maker_in
 
 __all__ = ["Threads"]
 
-# How long the threads of a retired generation may take to end before they are named.
+# Seconds that the threads of a retired generation have to end before they are reported.
 GRACE_SECONDS = 5.0
-# A thread cannot be waited for together with others, and the process may end meanwhile: so long at a time.
+# Seconds to wait for one thread before the others, and the end of the process, are checked.
 STEP_SECONDS = 0.05
 
 
 class Threads:
-    """Records what threads are started; cancels timers, waits for the others, and has those named that go on.
+    """Records which threads start; cancels timers, waits for the others, and reports those that keep running.
 
-    There is no public way to hear of a thread, so `threading.Thread.start` is wrapped. What is started below it
-    (`_thread.start_new_thread`, threads of C code) goes unseen.
+    Python has no hook for new threads, so `threading.Thread.start` is wrapped. What is started below it
+    (`_thread.start_new_thread`, threads of C code) is not recorded.
 
     Attributes:
-        own: Those that run a generation's code, or that its code has started itself.
+        own: Threads that run a generation's code, or that its code has started itself.
     """
 
     def __init__(self, patches: Patches) -> None:
@@ -69,14 +69,14 @@ class Threads:
         self._patches.put(threading.Thread, "start", start)
 
     def _note(self, thread: threading.Thread, caller: dict[str, Any]) -> None:
-        """Note whose a thread is that is about to start, called by code with the globals *caller*."""
+        """Record whose thread is about to start; code with the globals *caller* starts it."""
         if is_for_process():
             return
         names = _names_of_thread(thread) or caller
         if MARK in names:
             by = maker_in(names)
             self.own.add(by, thread)
-            # In this order: `cancel_timers` does it the other way round, so no timer is missed by both.
+            # Add first, check second. `cancel_timers` does it the other way round, so one of the two cancels it.
             if isinstance(thread, threading.Timer) and by.generation in self._over:
                 thread.cancel()
         elif not str(names.get("__name__")).startswith("ponyreload."):
@@ -86,9 +86,9 @@ class Threads:
                 self._of_libraries.add(Maker(user, None), thread)
 
     def cancel_timers(self, generation: Generation) -> None:
-        """Cancel the timers of *generation*, and from now on each that it starts."""
+        """Cancel the timers of *generation*, and from now on every timer that it starts."""
         self._over.add(generation)
-        # Those that run its code may have been started before this was installed.
+        # Threads that run its code may have started before this was installed.
         for thread in threading.enumerate():
             names = _names_of_thread(thread)
             if names is not None and generation_of(names) is generation:
@@ -98,33 +98,37 @@ class Threads:
                 thread.cancel()
 
     def join(self, generation: Generation) -> None:
-        """Wait for the threads that a process would wait for at its end; `superseded()` has told them to end."""
+        """Wait for the threads that Python waits for when a process ends. `superseded()` is true for them."""
         deadline = time.monotonic() + GRACE_SECONDS
         while not self._ends.is_set() and time.monotonic() < deadline:
             waited_for = [each for each in self.own.of(generation) if _is_waited_for(each, generation)]
             if not waited_for:
                 break
-            # Not its own method, which the user's class may have replaced.
+            # Not `thread.join`: the user's class may override it.
             threading.Thread.join(waited_for[0], STEP_SECONDS)
 
     def watch(self, generation: Generation, since: float) -> None:
-        """Have those threads named that go on; *since* is when they were told to end, on the monotonic clock."""
+        """Report the threads that keep running.
+
+        Args:
+            since: When they were told to end, on the monotonic clock.
+        """
         self._leftovers.expect(generation, since + GRACE_SECONDS)
 
     def end(self) -> None:
-        """Wait for nothing any more: the process ends."""
+        """Stop waiting: the process ends."""
         self._ends.set()
         self._leftovers.end()
 
     def forget_all(self) -> None:
-        """Forget the threads, which are not here in a forked process."""
+        """Forget the threads: a forked process does not have them."""
         self.own.forget_all()
         self._of_libraries.forget_all()
         self._leftovers.forget_all()
 
 
 def _names_of_thread(thread: threading.Thread) -> dict[str, Any] | None:
-    """Return the globals of the user code that a thread is to run: of its class, or of what it was given."""
+    """Return the globals of the user code that a thread runs: its class's, or its target's."""
     is_timer = isinstance(thread, threading.Timer)
     given = (own_namespace(thread) or {}).get("function") if is_timer else target_of(thread)
     return names_of(type(thread)) or names_of(given)
@@ -133,7 +137,7 @@ def _names_of_thread(thread: threading.Thread) -> dict[str, Any] | None:
 def _is_waited_for(thread: threading.Thread, generation: Generation) -> bool:
     if thread is threading.current_thread() or not threading.Thread.is_alive(thread) or _is_daemon(thread):
         return False
-    # The first script's server goes on with the generations after it.
+    # The first script's server serves the generations after it, too.
     return generation.number > 1 or not runs_server(thread)
 
 
