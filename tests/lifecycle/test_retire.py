@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 
 import pytest
@@ -453,12 +454,14 @@ def test_requests_that_hold_an_old_generation_are_named_once(project):
     told = site.drive(f"""
         import app, gate, sys, io
         said = sys.stderr = io.StringIO()
+        began = time.monotonic()
         body = start(app.application, "/stream", SCRIPT_NAME="/shop")
         next(iter(body))
         waits = in_thread(lambda: request(app.application, "/waits", REQUEST_METHOD="POST"))
         until(lambda: len(app.reloader.living[0].leases) == 2)
         {TO_2}
         until(lambda: "is held by" in said.getvalue())
+        most = time.monotonic() - began
         project.replace("shop.py", "X = 2", "X = 3")  # newer ones are not delayed
         app.reloader.wait(2, 10)
         answer = request(app.application)
@@ -467,13 +470,16 @@ def test_requests_that_hold_an_old_generation_are_named_once(project):
         body.close()
         until(lambda: len(app.reloader.living) == 1)
         sys.stderr = sys.__stderr__
-        tell(said=[line for line in said.getvalue().splitlines() if "is held by" in line], answer=answer)
+        said = [line for line in said.getvalue().splitlines() if "is held by" in line]
+        tell(said=said, answer=answer, most=most)
     """)
     assert told["answer"] == "3"
     (said,) = told["said"]
+    stream, waits, superseded = map(int, re.findall(r"(\d+) s\b", said))
+    assert superseded <= waits <= stream <= round(told["most"])
     assert said == (
-        "generation 1 is held by GET /shop/stream, open for 0 s, POST /waits, open for 0 s, 0 s after it was "
-        "superseded; newer requests are not delayed"
+        f"generation 1 is held by GET /shop/stream, open for {stream} s, POST /waits, open for {waits} s, {superseded} s after "
+        "it was superseded; newer requests are not delayed"
     )
 
 
