@@ -23,7 +23,7 @@ from ponyreload.devtools.devtools import Devtools
 from ponyreload.devtools.injection import inserted
 from ponyreload.devtools.policy import Policies
 from ponyreload.generations.generation import Generation
-from ponyreload.generations.lease import Lease
+from ponyreload.generations.lease import Lease, lease_on
 from ponyreload.reloading.application import Application
 from ponyreload.wsgi.slots import Slot
 
@@ -55,7 +55,7 @@ class Leases:
 
     def lease(self, environ) -> Lease:
         self.given += 1
-        return Lease(self.generation, environ)
+        return lease_on(self.generation, environ)
 
     def release(self, lease: Lease) -> None:
         self.taken_back += 1

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ponyreload.generations.generation import Generation
 
-__all__ = ["Lease"]
+__all__ = ["Lease", "lease_on"]
 
 
 class Lease:
@@ -25,11 +25,10 @@ class Lease:
 
     __slots__ = ("environ", "generation", "started", "thread")
 
-    def __init__(self, generation: Generation, environ: Mapping[str, Any]) -> None:
-        self.generation = generation
-        self.environ = environ
-        self.thread = get_ident()
-        self.started = monotonic()
+    generation: Generation
+    environ: Mapping[str, Any]
+    started: float
+    thread: int
 
     def __repr__(self) -> str:
         return f"<lease of {self.line} on {self.generation!r}>"
@@ -40,3 +39,16 @@ class Lease:
         environ = self.environ
         path = f"{environ.get('SCRIPT_NAME', '')}{environ.get('PATH_INFO', '')}"
         return f"{environ.get('REQUEST_METHOD', '?')} {path}"
+
+
+def lease_on(generation: Generation, environ: Mapping[str, Any]) -> Lease:
+    """Return a new lease of the calling thread.
+
+    Runs on every request. Not an `__init__`: up to Python 3.12, calling that takes twice as long as all of this.
+    """
+    lease = Lease()
+    lease.generation = generation
+    lease.environ = environ
+    lease.thread = get_ident()
+    lease.started = monotonic()
+    return lease

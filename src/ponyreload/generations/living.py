@@ -11,7 +11,7 @@ from typing import Any
 from ponyreload.generations.contents import early_contents
 from ponyreload.generations.context import publish
 from ponyreload.generations.generation import Generation
-from ponyreload.generations.lease import Lease
+from ponyreload.generations.lease import Lease, lease_on
 
 __all__ = ["Living", "is_held"]
 
@@ -66,7 +66,7 @@ class Living:
         """
         while True:
             generation = self.serving
-            lease = Lease(generation, environ)
+            lease = lease_on(generation, environ)
             # Runs on every request, so it takes no lock of ours. What carries it is the lock inside the set, which
             # Python takes for `add` here and for `copy` in `is_held` (with a GIL, that is the lock). `supersede`
             # replaces `serving` before anybody asks `is_held`. If that comes after this `add`, it finds the lease.
