@@ -71,7 +71,9 @@ class Levels:
         several = self._settled(generation)
         self._set.pop(generation, None)
         for key, (value, _) in several.items():
-            self._restore(key, value, published())
+            # What a load has set meanwhile, perhaps to the same value, is its own.
+            if not any(key in others and not other.published for other, others in rows(self._set)):
+                self._restore(key, value, published())
             if not any(key in others for _, others in rows(self._set)):
                 self._before.pop(key, None)
 
