@@ -37,6 +37,7 @@ def use_autoreload(
     poll_seconds: float | None = None,
     drain_seconds: float | None = None,
     isolate: Iterable[str] = (),
+    on_demand: Iterable[str] = (),
     scope: str | None = None,
     browser_refresh: bool | None = None,
     trusted_clients: Iterable[str] = (),
@@ -53,6 +54,8 @@ def use_autoreload(
         drain_seconds: A request that holds a superseded generation for longer is named in the log, once. None: 30.
         isolate: Names of libraries that keep objects of the application, such as ``"django"``. They are loaded into
             each generation with the application. Their files are not watched, and their extension modules stay shared.
+        on_demand: Names of packages and modules that only a request can import, such as ``"shop.admin"``. A load does
+            not try whether they can be imported, as it does with what else requests have imported.
         scope: Which modules to reload: ``"all"`` user modules, the default; or ``"affected"``, the changed ones and
             those that import them, directly or not. The others are shared by both generations.
         browser_refresh: False leaves HTML pages as they are. Otherwise pages opened in a browser on this machine
@@ -99,6 +102,7 @@ class AutoreloadMiddleware:
         poll_seconds: float | None = None,
         drain_seconds: float | None = None,
         isolate: Iterable[str] = (),
+        on_demand: Iterable[str] = (),
         scope: str | None = None,
         browser_refresh: bool | None = None,
         trusted_clients: Iterable[str] = (),

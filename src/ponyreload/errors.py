@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Abandoned", "LoadError", "PonyreloadError", "outcome"]
+__all__ = ["Abandoned", "LoadError", "PonyreloadError", "outcome", "summary"]
 
 
 class PonyreloadError(Exception):
@@ -22,6 +22,7 @@ class LoadError(PonyreloadError):
         summary: What *reason* is and says, in one line:  "NameError: name 'Basket' is not defined"
         source: The lines around *line*, if *file* is a user module's:  ((12, "basket = Basket()"), …)
         shareable: The *details* without source lines of files that are no user module's; for a browser.
+        hint: What else can be done than to mend the file; empty if there is nothing.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class LoadError(PonyreloadError):
         details: str = "",
         source: tuple[tuple[int, str], ...] = (),
         shareable: str = "",
+        hint: str = "",
     ) -> None:
         self.number = number
         self.serving = serving
@@ -45,24 +47,34 @@ class LoadError(PonyreloadError):
         self.details = details
         self.source = source
         self.shareable = shareable
-        # The text of a SyntaxError ends with the place, which is given already.
-        try:
-            said = reason.msg if place and isinstance(reason, SyntaxError) else str(reason)
-        except Exception:
-            said = "its text cannot be had: its __str__ raises"
-        self.summary = f"{type(reason).__name__}: {said}" if said else type(reason).__name__
+        self.hint = hint
+        self.summary = summary(reason, has_place=bool(place))
         super().__init__(f"generation {number} not served: {place + ' ' if place else ''}{self.summary}")
 
     @property
     def outcome(self) -> str:
         """What is served now, and what to do."""
-        return outcome(self.serving)
+        return outcome(self.serving, self.hint)
 
 
-def outcome(serving: int) -> str:
+def outcome(serving: int, hint: str) -> str:
     """Return what is served after a load that has failed, and what to do."""
     what = f"still serving generation {serving}" if serving else "nothing is served yet"
-    return f"{what}; save the file to try again"
+    return "; ".join(filter(None, (what, "save the file to try again", hint)))
+
+
+def summary(error: BaseException, has_place: bool = False) -> str:
+    """Return what an error is and says, in one line.
+
+    Args:
+        error: The error.
+        has_place: Whether its place is given besides: the text of a SyntaxError ends with that.
+    """
+    try:
+        said = error.msg if has_place and isinstance(error, SyntaxError) else str(error)
+    except Exception:
+        said = "its text cannot be had: its __str__ raises"
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
 class Abandoned(BaseException):

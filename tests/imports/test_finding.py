@@ -9,7 +9,9 @@ import pytest
 MARK = "from ponyreload import *\n"
 
 FILES = {
-    **dict.fromkeys(("shop/__init__.py", "shop/cart.py", "shop/order.py", "shop/wheel.py", "late.py"), MARK),
+    **dict.fromkeys(
+        (*(f"shop/{name}.py" for name in ("__init__", "cart", "order", "wheel")), "late.py", "other.py"), MARK
+    ),
     "shop/parts.py": "X = 1",
     "tool.py": "X = 1",
     "app.py": """
@@ -39,7 +41,7 @@ NOTE = dedent("""
             self.place = place
 
         def find_spec(self, name, path, target):  # Python gives all three
-            if name.partition(".")[0] in ("shop", "late", "tool", "gone"):
+            if name.partition(".")[0] in ("shop", "late", "other", "tool", "gone"):
                 asked.append((name, self.place, target))
 
     sys.meta_path.insert(0, Noting("second"))
@@ -88,11 +90,12 @@ def test_a_load_asks_each_finder_once(project):
         NOTE
         + dedent("""
             ask("import late")
-            tell(load=asked_by(app.reloader.reload)[1], found=ask("import late"))
+            load = asked_by(app.reloader.reload)[1]
+            tell(load=load, found=ask("import other"))
         """)
     )
-    assert told["load"] == [["shop", place] for place in SOME]
-    assert told["found"] == ["found", [["late", place] for place in SOME]]
+    assert told["load"] == [[name, place] for name in ("shop", "late") for place in SOME]
+    assert told["found"] == ["found", [["other", place] for place in SOME]]
 
 
 @pytest.mark.parametrize("name", ["tool", "shop.parts"])

@@ -316,6 +316,7 @@ def test_a_module_that_could_not_be_run_in_a_request_is_read_anew(shop):
     told = drive(
         site,
         """
+    exec("use_autoreload(on_demand=['late'])", vars(app))
     edit("late.py", "Z = 1", "Z = 1 / 0") if finish(start(app.application)) == "11" else None
     try:
         finish(start(app.application))

@@ -204,13 +204,15 @@ def test_a_failure_has_all_the_texts_of_its_error():
         details="Traceback",
         source=((7, "raise"),),
         shareable="some",
+        hint="or go home",
     )
     text = "generation 4 not served: shop.py:7 KeyError: 'tea'"
     assert Failure.of(error) == Failure(
-        4, 3, text, "KeyError: 'tea'", "/site/shop.py", 7, ((7, "raise"),), "Traceback", "some"
+        4, 3, text, "KeyError: 'tea'", "/site/shop.py", 7, ((7, "raise"),), "Traceback", "some", "or go home"
     )
     assert str(Failure.of(error)) == text
     assert Failure.of(error).outcome == error.outcome
+    assert error.outcome == "still serving generation 3; save the file to try again; or go home"
 
 
 # -- own seconds -------------------------------------------------------------------------------------------------

@@ -5,10 +5,12 @@ from __future__ import annotations
 from importlib.machinery import SourceFileLoader
 from types import ModuleType
 
+import pytest
+
 from driving import until
 from ponyreload.code.sources import Source, Sources
 from ponyreload.generations.generation import Generation
-from ponyreload.loading.precompiling import MUCH_BYTES, compile_ahead, compile_changed, may_import
+from ponyreload.loading.precompiling import MUCH_BYTES, compile_ahead, compile_changed, needs
 
 
 def test_large_modules_of_generation_1_are_compiled_ahead():
@@ -31,12 +33,32 @@ def test_the_changed_files_that_do_not_compile_are_named_with_their_errors(tmp_p
     assert {file: type(error) for file, error in broken.items()} == {f"{tmp_path}/bad.py": SyntaxError}
 
 
-def test_a_generation_may_import_a_file_if_its_source_has_the_name():
-    generation = Generation(2)
+@pytest.fixture
+def served():
+    """A generation that has read the text of one module, and the one that served before."""
+    generation, before = Generation(2), Generation(1)
     generation.sources["/site/app.py"] = Source("/site/app.py", b"def late(): import shop.cart")
-    assert may_import(generation, ["/site/shop/cart.py"])
-    assert may_import(generation, ["/site/shop/__init__.py"])
-    assert not may_import(generation, ["/site/shop/basket.py"])
+    before.files["plugin"] = "/site/plugin.py"
+    return generation, before
+
+
+def test_a_generation_needs_a_file_if_a_source_has_its_name(served):
+    assert needs(*served, "/site/shop/cart.py")
+    assert needs(*served, "/site/shop/__init__.py")
+    assert not needs(*served, "/site/shop/basket.py")
+
+
+def test_a_generation_needs_a_file_that_requests_are_to_import(served):
+    assert not needs(*served, "/site/plugin.py")
+    served[0].late["plugin"] = None
+    assert needs(*served, "/site/plugin.py")
+
+
+def test_a_generation_needs_a_file_that_it_has_read_and_could_not_compile(served):
+    source = served[0].sources["/site/basket.py"] = Source("/site/basket.py", b"1")
+    assert needs(*served, "/site/basket.py")
+    source.code()
+    assert not needs(*served, "/site/basket.py")
 
 
 def test_a_thread_may_import_while_the_source_of_a_generation_is_searched():
@@ -50,5 +72,5 @@ def test_a_thread_may_import_while_the_source_of_a_generation_is_searched():
 
     for file in ("/site/app.py", "/site/shop.py"):
         generation.sources[file] = Source(file, Data(b"import shop"))
-    assert not may_import(generation, ["/site/cart.py"])
+    assert not needs(generation, Generation(1), "/site/cart.py")
     assert len(generation.sources) == 4

@@ -19,8 +19,8 @@ from ponyreload.generations import generation as generations
 from project_files import ProjectFiles
 
 __all__ = [
-    "Path", "begun_loads", "finish", "gc", "in_thread", "living_generations", "os", "ponyreload", "project", "request", "start",
-    "sys", "tell", "threading", "time", "until", "weakref",
+    "Path", "begun_loads", "finish", "gc", "in_thread", "living_generations", "os", "ponyreload", "project", "request", "saving",
+    "start", "sys", "tell", "threading", "time", "until", "weakref",
 ]  # fmt: skip
 
 project = ProjectFiles(Path.cwd(), {})
@@ -112,6 +112,30 @@ def begun_loads(reloader: Any) -> list[Any]:
 
     reloader.application.journal.listen(Listener())
     return begun
+
+
+def saving(reloader: Any) -> Callable[[str, str], int | str]:
+    """Return a function that saves a file, and returns how its load ended: the number that serves, or the error."""
+    ended: list[int | str] = []
+
+    class Listener:
+        def load_began(self, load: object) -> None:
+            pass
+
+        def load_ended(self, record: Any) -> None:
+            ended.append(record.number if record.error is None else record.error.summary)
+
+        def error_is_over(self, number: int) -> None:
+            pass
+
+    def save(path: str, text: str) -> int | str:
+        before = len(ended)
+        project.edit(path, text)
+        until(lambda: len(ended) > before)
+        return ended[-1]
+
+    reloader.application.journal.listen(Listener())
+    return save
 
 
 def living_generations() -> list[int]:

@@ -19,7 +19,11 @@ LINES_AROUND = 4
 
 
 def load_error(
-    generation: Generation, serving: int, reason: BaseException, may_show: Callable[[str], bool] | None = None
+    generation: Generation,
+    serving: int,
+    reason: BaseException,
+    may_show: Callable[[str], bool] | None = None,
+    hint: str = "",
 ) -> LoadError:
     """Build the report of a failed load, with the traceback cut to the user's own frames.
 
@@ -28,6 +32,7 @@ def load_error(
         serving: The number of the one that is.
         reason: What ended the load. It loses its frames.
         may_show: Tells of a file whether a browser may show its text; None: the report goes to no browser.
+        hint: What else can be done than to mend the file.
     """
     with entered(generation):  # so that the lines shown are those that ran
         cut = traceback.TracebackException.from_exception(reason)
@@ -56,6 +61,7 @@ def load_error(
         details=details,
         source=source,
         shareable=shareable,
+        hint=hint,
     )
 
 

@@ -75,6 +75,8 @@ class Generation:
         files: Where the code of its modules is from:  "shop.cart" -> "/site/shop/cart.py"
         sources: The versions of the files that this generation runs:  "/site/shop/cart.py" -> Source
         runs: Executions of its modules' code, in the order in which they began.
+        late: What it ran after it was published, in that order, and how the load has imported it: "" if it did,
+            else its error, or None if it did not try:  "shop.admin" -> "RuntimeError: Working outside of …"
         turn_at: When its load left the interpreter to other threads last, on the monotonic clock.
         missing: Paths, without suffix, of modules that it looked for in vain.
         unmarked: Names among `modules` that turned out to be no user modules.
@@ -99,6 +101,7 @@ class Generation:
         self.files: dict[str, str] = {}
         self.sources: dict[str, Source] = {}
         self.runs: list[Run] = []
+        self.late: dict[str, str | None] = {}
         self.turn_at = time.monotonic()
         self.missing: set[str] = set()
         self.unmarked: set[str] = set()

@@ -40,6 +40,7 @@ class Modules:
         sources: The source code.
         is_included: Tells whether a module counts as marked, by its name, and by its file if that is given.
         living: Returns the generations that have not been retired.
+        run_late: Called with a generation that has been published, and the name of a module that is about to run in it.
 
     Attributes:
         table: Which modules there are.
@@ -48,11 +49,16 @@ class Modules:
     """
 
     def __init__(
-        self, sources: Sources, is_included: Callable[..., bool], living: Callable[[], Iterable[Generation]]
+        self,
+        sources: Sources,
+        is_included: Callable[..., bool],
+        living: Callable[[], Iterable[Generation]],
+        run_late: Callable[[Generation, str], object],
     ) -> None:
         self._sources = sources
         self._specs = Specs()
         self.is_included = is_included
+        self._run_late = run_late
         self.table = Table(living)
         self.loaded = self.table.loaded
         self.given_to_script: dict[str, Any] = {}
@@ -221,6 +227,8 @@ class Modules:
         # The interpreter words its error for a circular import by this flag.
         setattr(spec, INITIALIZING, True)
         generation.runs.append(run := Run(name))
+        if generation.published:
+            self._run_late(generation, name)
         try:
             if spec.origin is not None and isinstance(spec.loader, importlib.machinery.SourceFileLoader):
                 exec(self._code(generation, name, spec.origin, spec.loader), namespace)  # noqa: S102 - this is an importer

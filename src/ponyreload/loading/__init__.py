@@ -4,4 +4,4 @@ In: a new generation, the names of its entry modules, and the changed files. Out
 an error; the names of adopted modules; the files that do not compile; and for each load a `LoadRecord`, to listeners.
 """
 
-__all__ = ["adoption", "journal", "load", "precompiling"]
+__all__ = ["adoption", "journal", "late", "load", "precompiling"]

@@ -29,7 +29,7 @@ class Failure:
         number: The number that the generation would have had.
         serving: The number of the generation that still serves; 0 if none has been served yet.
         text: The whole failure in one line.
-        summary, file, line, source, details, shareable: As in `LoadError`.
+        summary, file, line, source, details, shareable, hint: As in `LoadError`.
     """
 
     number: int
@@ -41,6 +41,7 @@ class Failure:
     source: tuple[tuple[int, str], ...]
     details: str
     shareable: str
+    hint: str
 
     def __str__(self) -> str:
         return self.text
@@ -48,12 +49,12 @@ class Failure:
     @property
     def outcome(self) -> str:
         """What is served now, and what to do."""
-        return outcome(self.serving)
+        return outcome(self.serving, self.hint)
 
     @classmethod
     def of(cls, error: LoadError) -> Failure:
         """Copy the texts of an error."""
-        names = ("number", "serving", "summary", "file", "line", "source", "details", "shareable")
+        names = ("number", "serving", "summary", "file", "line", "source", "details", "shareable", "hint")
         return cls(text=str(error), **{name: getattr(error, name) for name in names})
 
 

@@ -16,6 +16,7 @@ from ponyreload.generations.generation import Generation
 from ponyreload.imports.modules import Modules
 from ponyreload.interpreter.environment import environment_of_process
 from ponyreload.interpreter.frames import outward, thread_frames
+from ponyreload.loading.late import LateImports
 from ponyreload.reporting import say, shown
 
 __all__ = ["Load", "load_of_this_thread"]
@@ -34,9 +35,11 @@ class Load:
         modules: The user modules.
         before, after: Called on the load's thread, before the first module is run and after the last one.
         when_done: The condition to notify when the load is done.
+        late: Imports what requests will need.
 
     Attributes:
         error: Why the load failed; None before, and if it did not.
+        hint: What else can be done about that; empty if there is nothing.
         done: Whether all has run, or an error has ended it.
         started, ended: On the monotonic clock; *ended* is None until the load is done.
         thread: Where it runs.
@@ -51,9 +54,11 @@ class Load:
         before: Callable[[], object],
         when_done: threading.Condition,
         after: Callable[[], object] = lambda: None,
+        late: LateImports | None = None,
     ) -> None:
         self.generation = generation
         self.error: BaseException | None = None
+        self.hint = ""
         self.done = False
         self.started = time.monotonic()
         self.ended: float | None = None
@@ -61,8 +66,10 @@ class Load:
         self._modules = modules
         self._entries = entries
         self._runs_script = runs_script
-        # Dropped once called: it refers to the generation before, which a parked thread must not keep in memory.
+        # These two are dropped once called: they refer to the generation before, which a parked thread must not keep in
+        # memory. The lock of `when_done` decides which thread takes the second one.
         self._before: Callable[[], object] | None = before
+        self._late = late
         self._after = after
         self.thread = LoadThread(self)
         generation.load = self
@@ -75,9 +82,15 @@ class Load:
         """Hold the calling thread at its server until the generation retires; the load is done.
 
         Raises:
-            Abandoned: Newer contents overtook the load, so the generation will never be served.
+            Abandoned: The load failed, or newer contents overtook it: the generation will never be served.
         """
-        self._finish(None)
+        try:
+            is_last = self._import_late()
+        except BaseException as error:
+            self._finish(error)
+        else:
+            if is_last:
+                self._finish(None)
         self.generation.retired.wait()
         if self.generation.abandoned:
             raise Abandoned(f"generation {self.generation.number} was given up")
@@ -110,8 +123,10 @@ class Load:
                     self._before = None
                 if self._runs_script:
                     self._modules.run_main(self.generation)
-                self._require_entries()
-                self._after()
+                if not self.done:  # else it was parked; these were its last lines
+                    self._require_entries()
+                    self._after()
+                    self._import_late()
             except BaseException as error:  # Ctrl-C reaches the main thread only
                 self._finish(error)
             else:
@@ -131,6 +146,19 @@ class Load:
                 missing = error
         if missing is not None and not found:
             raise missing
+
+    def _import_late(self) -> bool:
+        """Import what requests will need; False if another thread has begun to: several may come to a server."""
+        with self._when_done:
+            late, self._late = self._late, None
+        if late is None:
+            return False
+        try:
+            with entered(self.generation):
+                late.run(self.generation)
+        finally:
+            self.hint = late.hint
+        return True
 
     def _give_event_loop(self) -> None:
         """Let `asyncio.get_event_loop` at module level find a loop, as it does on the main thread."""

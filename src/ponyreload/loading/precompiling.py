@@ -12,7 +12,7 @@ from ponyreload.generations.generation import Generation
 from ponyreload.interpreter.collecting import few_collections
 from ponyreload.options.marking import is_project_file
 
-__all__ = ["compile_ahead", "compile_changed", "may_import"]
+__all__ = ["compile_ahead", "compile_changed", "needs"]
 
 # Bytes of source, about 50 milliseconds of compiling. Less is left to the reload itself.
 MUCH_BYTES = 150_000
@@ -64,8 +64,19 @@ def compile_changed(sources: Sources, changed: Iterable[str], serving: Generatio
     return broken
 
 
-def may_import(generation: Generation, files: Iterable[str]) -> bool:
-    """Tell whether a loaded generation may import one of the files late: its source contains the module's name."""
-    bases = [os.path.basename(file.removesuffix(f"{os.sep}__init__.py")) for file in files]
-    names = [base.partition(".")[0].encode() for base in bases]
-    return any(name in source.data for source in list(generation.sources.values()) for name in names)
+def needs(generation: Generation, serving: Generation, file: str) -> bool:
+    """Tell whether a generation that has loaded needs a file that does not compile.
+
+    Args:
+        generation: The one that has loaded.
+        serving: The one that serves.
+        file: Source of the project, which did not compile before the load.
+    """
+    source = generation.sources.get(file)
+    if source is not None:
+        return not source.is_compiled  # it was mended meanwhile, or user code has caught the error
+    if any(serving.files.get(name) == file for name in list(generation.late)):
+        return True  # requests are to import it
+    # They may do so where the text of a module contains its name.
+    base = os.path.basename(file.removesuffix(f"{os.sep}__init__.py")).partition(".")[0].encode()
+    return any(base in source.data for source in list(generation.sources.values()))

@@ -64,6 +64,10 @@ class Options:
     isolate: tuple[str, ...] = field(default=(), metadata={"option": Option(
         names("django", "lib.registry", refusal=refusal), "isolate", "--isolate", "NAME",
         "Load this library with each generation. Repeatable.")})  # fmt: skip
+    # Names of packages and modules that only requests can import: a load does not try them.
+    on_demand: tuple[str, ...] = field(default=(), metadata={"option": Option(
+        names("shop.admin", "shop.views"), "on-demand", "--on-demand", "NAME",
+        "Leave this package or module to requests: only they can import it. Repeatable.")})  # fmt: skip
     # Which modules to reload; None: all.
     scope: str | None = field(default=None, metadata={"option": Option(
         choice("all", "affected"), "scope", "--scope", None,

@@ -27,6 +27,9 @@ from ponyreload.wsgi.slots import Slot
 
 __all__ = ["Application"]
 
+# Seconds from an import by a request to the scan of what it has brought: one request may import hundreds of modules.
+LATE_SECONDS = 0.05
+
 
 class Application:
     """The state of one process's application.
@@ -43,6 +46,7 @@ class Application:
         news: The condition on the lock of `living`.
         error: Why the newest contents are not served; None when they are.
         waiting: How many callers wait for a generation.
+        is_served: Whether a server has started: what a published generation runs from then on, requests ask for.
         slots: What servers and middlewares hold:  ("middleware", 0) -> <Slot>
         entries, files, modules, hooks, adapters, owned, main_thread, journal, retained, collector, lookout, tools,
         sources:
@@ -54,11 +58,12 @@ class Application:
         self.news = self.living.news
         self.error: LoadError | None = None
         self.waiting = 0
+        self.is_served = False
         self.slots: dict[object, Slot] = {}
         self.sources = Sources()
         self.files = Files(self.sources)
         self.entries = Entries(lambda: self.files.options)
-        self.modules = Modules(self.sources, self.entries.is_included, self.living.all)
+        self.modules = Modules(self.sources, self.entries.is_included, self.living.all, self._note_late)
         self.hooks = ImportHooks(self.modules)
         self.adapters = InstalledAdapters()
         self.main_thread = MainThread()
@@ -89,6 +94,12 @@ class Application:
         if self.serving.number == 1:
             for name in adopt(self.modules, self.serving):
                 self.files.adopt(self.serving, name)
+
+    def _note_late(self, generation: Generation, name: str) -> None:
+        """Note that a request imports a module, and have its folder watched; called from any thread."""
+        if self.is_served:
+            generation.late.setdefault(name, None)  # one step
+            self.lookout.schedule_scan(LATE_SECONDS)
 
     def begin_in_child(self) -> None:
         """Reset the state in a forked process, which has only the thread that forked. It serves on."""

@@ -14,6 +14,7 @@ from ponyreload.imports.names import MAIN
 from ponyreload.lifecycle.hooks import call_reload_hooks
 from ponyreload.loading import precompiling
 from ponyreload.loading.journal import Failure, LoadRecord, own_seconds
+from ponyreload.loading.late import LateImports
 from ponyreload.loading.load import Load, load_of_this_thread
 from ponyreload.reloading.application import Application
 from ponyreload.reloading.pacing import Pace
@@ -57,10 +58,10 @@ class Attempts:
         broken = precompiling.compile_changed(self._application.sources, changed, self._application.serving)
         load = self._load(changed if may_share else None, hooks=not broken)
         if broken and load.done and load.error is None:
-            # What has run all the same was mended in the meantime.
-            broken = {file: error for file, error in broken.items() if file not in load.generation.sources}
-            if precompiling.may_import(load.generation, broken):
-                return load, next(iter(broken.values()))
+            serving = self._application.serving
+            for file, error in broken.items():
+                if precompiling.needs(load.generation, serving, file):
+                    return load, error
             # A file that does not compile, and is not imported any more, does not matter; but the hooks are due.
             self.discard(load)
             load = self._load(changed if may_share else None, hooks=True)
@@ -87,6 +88,7 @@ class Attempts:
             (lambda: call_reload_hooks(serving)) if hooks else (lambda: None),
             application.news,
             lambda: self._publishing.fill(generation),
+            LateImports(application.modules, application.sources, serving, application.options.on_demand),
         )
         self.loading = load
         if not pace.begins_behind:
@@ -141,7 +143,7 @@ class Attempts:
         serving = application.serving
         number = 0 if serving.is_broken else serving.number
         may_show = lambda file: application.is_user_file(load.generation, file)  # noqa: E731
-        report = load_error(load.generation, number, error, may_show)
+        report = load_error(load.generation, number, error, may_show, load.hint)
         application.files.failed(load.generation)
         application.journal.ended(_record(load, changed, started, report))
         say(f"{report.details}\n{report}\n{report.outcome}", logging.ERROR, of_load=True)

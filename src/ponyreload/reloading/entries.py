@@ -61,5 +61,7 @@ class Entries:
             return []
         if self.names:
             return self.names
-        # What asked for autoreload is itself a system module; so all that it had imported is loaded again.
-        return [name for name, file in list(serving.files.items()) if os.path.isfile(file)]
+        # What asked for autoreload is itself a system module; so all that it had imported is loaded again; what
+        # requests imported comes later.
+        complete = serving.modules.keys() - serving.late.keys()
+        return [name for name, file in list(serving.files.items()) if name in complete and os.path.isfile(file)]

@@ -193,6 +193,7 @@ class Reloader:
                 self.updater.stop()
             else:
                 self.application.owned.start()
+                self.application.is_served = True
                 self.updater.start()
         if is_patched_since:
             advice = "patch with gevent first, and start gunicorn without --preload"

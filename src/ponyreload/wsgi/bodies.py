@@ -7,6 +7,7 @@ from contextvars import Context
 from typing import TYPE_CHECKING
 
 from ponyreload.generations.lease import Lease
+from ponyreload.wsgi.exits import in_place_of
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -34,14 +35,20 @@ class LeasedBody:
         self._context = context
 
     def __iter__(self) -> Iterator[bytes]:
-        self._parts = self._context.run(iter, self._body)
+        try:
+            self._parts = self._context.run(iter, self._body)
+        except SystemExit as error:
+            raise in_place_of(error)  # noqa: B904 - it has its cause
         return self
 
     def __next__(self) -> bytes:
         if self._parts is None:
             iter(self)
         assert self._parts is not None
-        return self._context.run(next, self._parts)
+        try:
+            return self._context.run(next, self._parts)
+        except SystemExit as error:
+            raise in_place_of(error)  # noqa: B904 - as above
 
     def close(self) -> None:
         """Close the application's body, and release the generation; the server calls this once."""
@@ -49,6 +56,8 @@ class LeasedBody:
             close = getattr(self._body, "close", None)
             if close is not None:
                 self._context.run(close)
+        except SystemExit as error:
+            raise in_place_of(error)  # noqa: B904 - as above
         finally:
             self._release()
 

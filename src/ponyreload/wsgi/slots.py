@@ -10,6 +10,7 @@ from ponyreload.generations.context import enter, entered_generation
 from ponyreload.generations.generation import Generation
 from ponyreload.generations.lease import Lease
 from ponyreload.wsgi.bodies import LeasedBody, SizedBody, is_file
+from ponyreload.wsgi.exits import in_place_of
 from ponyreload.wsgi.places import at
 from ponyreload.wsgi.tools import PREFIX, Tools
 
@@ -97,6 +98,9 @@ class Slot:
             body = context.run(app, environ, start_response)
             if page is not None:
                 body = page.around(body, is_file(body, environ))
+        except SystemExit as error:
+            leases.release(lease)
+            raise in_place_of(error)  # noqa: B904 - it has its cause
         except BaseException:
             leases.release(lease)
             raise
