@@ -267,3 +267,24 @@ def test_a_signal_handler_may_end_the_process_from_a_request(project):
             tell(code=error.code)
     """)
     assert told["code"] == 7
+
+
+def test_a_system_script_has_the_complete_user_modules_of_the_serving_generation_loaded(project):
+    files = {
+        "shop.py": "import tools\ntry:\n    import optional\nexcept ImportError:\n    optional = None\nVALUE = 1\n",
+        "optional.py": "import no_such_library\n",
+        "tools.py": COUNTED.replace("from ponyreload import *\n", ""),
+    }
+    told = project(files).drive("""
+        USE_AUTORELOAD = False
+        reloader = ponyreload.use_autoreload(include=["shop", "optional"])
+        import shop
+        save = saving(reloader)
+        reloader.reload()
+        text = Path("shop.py").read_text()
+        outcomes = [save("shop.py", text.replace("VALUE = 1", f"VALUE = {n}")) for n in (2, 3)]
+        tell(outcomes=outcomes, value=shop.VALUE, runs=sys.runs)
+    """)
+    assert told["outcomes"] == [3, 4]
+    assert told["value"] == 3
+    assert told["runs"] == ["tools"]

@@ -282,20 +282,22 @@ def test_waiting_ends_when_the_reloader_is_stopped(project):
     assert told["texts"] == ["the reloader has been stopped"] * 2
 
 
-def test_a_script_that_another_program_runs_is_not_reloaded_but_what_it_imports_is(project):
+@pytest.mark.parametrize("runner", [("cProfile",), ("profile",), ("trace", "--count")], ids=lambda each: each[0])
+def test_a_script_that_another_program_runs_is_not_reloaded_but_what_it_imports_is(project, runner):
     script = """
     from driving import *
     import shop.cart
+    from shop import cart
     reloader = use_autoreload()
     project.edit("shop/cart.py", "from ponyreload import *\\nPRICE = 2\\n")
     reloader.wait(1, 10)
-    tell(price=sys.modules["shop.cart"].PRICE)
+    tell(price=sys.modules["shop.cart"].PRICE, its_own=[shop.cart.PRICE, cart.PRICE])
     """
     done = project({**FILES, "script.py": "from ponyreload import *\n" + textwrap.dedent(script)}).run(
-        "-m", "cProfile", "script.py"
+        "-m", *runner, "script.py"
     )
-    assert 'TELL {"price": 2}' in done.stdout
-    assert "it is not reloaded, but what it imports is" in done.stderr
+    assert 'TELL {"price": 2, "its_own": [2, 2]}' in done.stdout
+    assert "it is not reloaded, but the modules that it imports are" in done.stderr
 
 
 def test_a_file_that_is_mended_between_its_compilation_and_its_run_is_served(project):

@@ -35,6 +35,9 @@ class Host(Protocol):
     ) -> Slot:
         """Fill slot *key* in generation *filler* with *app*; return what a server is to hold."""
 
+    def take_launcher(self) -> None:
+        """Have loads run the main script too, if it has user code start a server now, and is not marked itself."""
+
     def start(self) -> None:
         """Start watching, unless that has been done. Call it once no fork can come any more."""
 

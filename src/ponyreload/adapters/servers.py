@@ -51,6 +51,8 @@ class Servers:
 
     def begin(self, host: Host, offer: Offer, maker: Generation | None) -> Any:
         """Return the application that a server is to hold, which *maker*'s code starts; None if system code does."""
+        if maker is not None:
+            host.take_launcher()
         with self._filled:
             if isinstance(offer.app, Slot):
                 self._ended.discard(offer.app)

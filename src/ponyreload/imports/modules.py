@@ -46,6 +46,7 @@ class Modules:
         table: Which modules there are.
         given_to_script: What the namespace of the main script has that its code does not make itself. It is noted when
             the script is adopted: the interpreter removes some of it at the end of the script's first run.
+        unlisted: The namespaces of scripts that are not in `sys.modules`.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Modules:
         self.table = Table(living)
         self.loaded = self.table.loaded
         self.given_to_script: dict[str, Any] = {}
+        self.unlisted: list[dict[str, Any]] = []
 
     # -- asking for a module -----------------------------------------------------------------------------------------
 

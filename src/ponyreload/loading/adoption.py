@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from ponyreload.generations.context import MARK
 from ponyreload.generations.generation import Generation
@@ -47,7 +48,7 @@ def adopt(modules: Modules, generation: Generation) -> list[str]:
             namespace = namespace_of(name, generation.modules[name])
             for key in [key for key, value in list(namespace.items()) if value is plain_reload]:
                 namespace[key] = importlib.reload  # ours, which knows routed modules
-        _reroute_holders({id(generation.modules[name]): table.routed[name] for name in new}, new)
+        _reroute_holders({id(generation.modules[name]): table.routed[name] for name in new}, new, modules.unlisted)
         for name, standing in generation.modules.items():
             table.settle(generation, namespace_of(name, standing))
     tell_of_known(generation.modules.copy(), modules.is_included)
@@ -55,14 +56,20 @@ def adopt(modules: Modules, generation: Generation) -> list[str]:
     return new
 
 
-def _reroute_holders(real_to_routed: Mapping[int, RoutedModule], names: Iterable[str]) -> None:
+def _reroute_holders(
+    real_to_routed: Mapping[int, RoutedModule], names: Iterable[str], unlisted: Iterable[dict[str, Any]]
+) -> None:
     """Replace real modules by routed ones in the project's system modules, and in packages that are system modules.
 
     These were imported before the routing began, and would use generation 1 for ever.
     """
     parents = {name.rpartition(".")[0] for name in names}
-    for name, _, namespace in unrouted_modules():
-        if name in parents or marking.is_project_file(file_of(namespace)):
-            for key, value in list(namespace.items()):
-                if id(value) in real_to_routed:
-                    namespace[key] = real_to_routed[id(value)]
+    holders = [
+        namespace
+        for name, _, namespace in unrouted_modules()
+        if name in parents or marking.is_project_file(file_of(namespace))
+    ]
+    for namespace in (*holders, *unlisted):
+        for key, value in list(namespace.items()):
+            if id(value) in real_to_routed:
+                namespace[key] = real_to_routed[id(value)]

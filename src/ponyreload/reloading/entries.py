@@ -34,19 +34,26 @@ class Entries:
         self._options = options
         self.names: list[str] = []
 
-    def add(self, name: str, namespace: dict[str, Any]) -> None:
-        """Note that module *name*, whose code runs in *namespace*, asked for autoreload."""
+    def add(self, name: str, namespace: dict[str, Any]) -> bool:
+        """Note that module *name*, whose code runs in *namespace*, asked for autoreload.
+
+        Returns:
+            False if it is a script that `sys.modules` does not have.
+        """
         if marking.own_word(namespace) is False:
-            return
+            return True
         standing = sys.modules.get(name)
         is_other = standing is not None and type(standing) is not RoutedModule
         if is_other and namespace_of(name, standing) is not namespace:
             # cProfile, trace and the like run a script in a namespace of their own, under the name of their module.
             text = f"the script was started by {getattr(standing, '__file__', standing)}, and is not in sys.modules"
-            say(f"{text}: it is not reloaded, but what it imports is", logging.WARNING)
-        elif name not in self.names:
+            what = 'the modules that it imports are, where it uses them as "shop.price"'
+            say(f"{text}: it is not reloaded, but {what}", logging.WARNING)
+            return False
+        if name not in self.names:
             # The main script runs first, as it did at the start: most entries are imported by it.
             self.names.insert(0 if name == MAIN else len(self.names), name)
+        return True
 
     def is_included(self, name: str, file: str | None = None) -> bool:
         """Tell whether a module counts as marked: it asked for autoreload, or an option names it or its folder."""

@@ -14,6 +14,7 @@ from ponyreload.generations.context import entered_generation, publish
 from ponyreload.generations.generation import Generation
 from ponyreload.generations.lease import Lease
 from ponyreload.holders.search import Holder
+from ponyreload.imports.names import MAIN
 from ponyreload.interpreter import private
 from ponyreload.interpreter.forklocks import begin_in_child
 from ponyreload.lifecycle import keeping
@@ -21,6 +22,7 @@ from ponyreload.loading.load import load_of_this_thread
 from ponyreload.options.options import Options
 from ponyreload.reloading.application import Application
 from ponyreload.reloading.forking import Forking
+from ponyreload.reloading.launcher import find_launcher
 from ponyreload.reloading.publishing import Publishing
 from ponyreload.reloading.retiring import Retiring
 from ponyreload.reloading.tools import DeveloperTools
@@ -177,10 +179,19 @@ class Reloader:
         is_more = application.files.add_options(options)
         application.tools.take_options()
         self.tools = None if application.options.browser_refresh is False else application.tools
-        application.entries.add(name, namespace)
+        if not application.entries.add(name, namespace):
+            application.modules.unlisted.append(namespace)
         application.adopt()
         if is_more and self.updater.is_started:
             self.updater.pace.lookout.schedule_scan(0)  # there is more to watch, or another interval
+
+    def take_launcher(self) -> None:
+        """Have loads run the main script too, if it has user code start a server now, and is not marked itself."""
+        self.application.adopt()
+        namespace = find_launcher()
+        if namespace is not None and not self.is_stopped:
+            self.application.entries.add(MAIN, namespace)
+            self.application.adopt()
 
     def start(self) -> None:
         """Start watching, unless that has been done. A server's adapter calls it once no fork can come any more."""

@@ -10,7 +10,7 @@ import socket
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
-from textwrap import dedent
+from textwrap import dedent, indent
 
 import pytest
 
@@ -129,6 +129,17 @@ def test_a_load_that_fails_after_it_made_a_server_leaves_no_threads(make, kind):
         server.wait_for_log("generation 3 not served: app.py:18 ZeroDivisionError: division by zero")
         assert server.get("/") == "2"
         server.wait_until(lambda: has_no_more_than(before, server), f"state as it was: {before}")
+
+
+@pytest.mark.parametrize("kind", FRONTS)
+def test_an_unmarked_launcher_is_run_again_with_each_load(make, kind):
+    run = "def main():\n" + indent(dedent(RUN), "    ")
+    site = make(run, kind, **{"run.py": "import app\napp.main()\n"})
+    with front_end(FRONTS[kind], site, "run.py") as server:
+        for version in (2, 3):
+            edit(site, version)
+            server.wait_for("/", str(version))
+        server.wait_for_log("clean-up of 2\n")
 
 
 @pytest.mark.parametrize("kind", FRONTS)

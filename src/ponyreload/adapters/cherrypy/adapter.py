@@ -14,6 +14,7 @@ from ponyreload.adapters.cherrypy.mounts import MOUNTS
 from ponyreload.adapters.cherrypy.sessions import SESSIONS
 from ponyreload.adapters.cherrypy.settings import SETTINGS
 from ponyreload.adapters.cherrypy.tools import TOOLS
+from ponyreload.generations.context import published
 from ponyreload.generations.generation import Generation
 
 __all__ = ["ADAPTER", "CherryPyAdapter"]
@@ -45,6 +46,9 @@ class CherryPyAdapter(Adapter):
         if first.number == 1:
             TOOLS.claim(first)
             LISTENERS.claim(first)
+        serving = published()
+        if serving is not None:
+            MOUNTS.check(serving, generation)
         LISTENERS.before_publish(generation)
         SETTINGS.before_publish(generation)
 

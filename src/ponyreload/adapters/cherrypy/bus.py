@@ -88,6 +88,7 @@ class RoutedBus(EngineBus):  # type: ignore[misc]
     def start(self) -> None:
         load = load_of_this_thread()
         if load is None:
+            LISTENERS.host.take_launcher()
             super().start()
             return
         LISTENERS.hand_over(load)

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
+import logging
+from typing import Any, NamedTuple
 
 import cherrypy
 from cherrypy._cptree import Tree
 
 from ponyreload.generations.contents import Contents
-from ponyreload.generations.context import calling, entered_generation, published
+from ponyreload.generations.context import MARK, calling, entered_generation, published
+from ponyreload.generations.generation import Generation
 from ponyreload.generations.owners import owner_of
+from ponyreload.interpreter.frames import callers
+from ponyreload.reporting import say
 
 __all__ = ["MOUNTS", "Mounts"]
+
+
+class Mounter(NamedTuple):
+    """The user code that has mounted something: ``Mounter("shop", "main")``, or ``Mounter("shop", "<module>")``."""
+
+    module: str
+    function: str
 
 
 class Mounts:
@@ -21,6 +32,7 @@ class Mounts:
         # Mount point -> application:  "/shop" -> <cherrypy.Application>
         first: dict[str, Any] = cherrypy.tree.__dict__.pop("apps")
         self.own = Contents(self.shared, first)
+        self._mounters: Contents[set[Mounter]] = Contents(set)
         # What there was before autoreload, and may be of generation 1; what system modules have mounted since.
         self._early = dict(first)
         self._of_process: dict[str, Any] = {}
@@ -34,6 +46,29 @@ class Mounts:
         """Note that an application has been mounted: by a system module, if user code is not running here."""
         if entered_generation() is None and calling() is None:
             self._of_process[path] = self.own.get()[path]
+            return
+        code = next((each for each in callers() if MARK in each.f_globals), None)
+        if code is not None:
+            self._mounters.get().add(Mounter(str(code.f_globals.get("__name__")), code.f_code.co_name))
+
+    def check(self, serving: Generation, generation: Generation) -> None:
+        """Compare what a loaded generation has mounted with what serves.
+
+        Raises:
+            LookupError: It has nothing, because no code was run that mounts.
+        """
+        shared = self.shared()
+        if not (self.own.of(serving).keys() - shared.keys()) or self.own.of(generation).keys() - shared.keys():
+            return
+        mounters = self._mounters.of(serving)
+        tops = {each.module for each in mounters if each.function == "<module>"}
+        text = f"generation {generation.number} mounts no application on cherrypy.tree"
+        if "__main__" in generation.modules or not tops.isdisjoint(generation.modules):
+            say(text, logging.WARNING)
+            return
+        what = " or ".join(sorted(f"{each.function}() of {each.module}" for each in mounters)) or "what mounted before"
+        way_out = "Call it where a module that is reloaded is imported, or in a script that calls use_autoreload()"
+        raise LookupError(f"{text}: {what} was not run. {way_out}")
 
     def shared(self) -> dict[str, Any]:
         """Return what is there for every generation."""
