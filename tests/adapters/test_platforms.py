@@ -364,7 +364,7 @@ def test_every_server_with_a_name_and_an_adapter_is_told_by_each_of_its_modules(
     assert detect({**PLAIN, **imported(module)}, {})[:3] == named(name, module)
 
 
-@pytest.mark.parametrize("name", ["gunicorn", "mod_wsgi", "django", "pony.orm.sqltranslation", "socket"])
+@pytest.mark.parametrize("name", ["mod_wsgi", "django", "pony.orm.sqltranslation", "socket"])
 def test_what_has_no_adapter_or_no_name_or_is_no_server_is_no_sign(name):
     assert detect({**PLAIN, **imported(name)}, {})[:3] == UNKNOWN
 

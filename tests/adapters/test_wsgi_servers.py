@@ -269,9 +269,9 @@ FLASK_SHOP = {
 }
 
 
-def flask(site, *options):
+def flask(site, *options, app="shop"):
     """``flask --app shop run``."""
-    return site.serve("flask_command.py", "--app", "shop", "run", *options)
+    return site.serve("flask_command.py", "--app", app, "run", *options)
 
 
 def test_what_flask_run_serves_is_reloaded(project):
@@ -280,6 +280,42 @@ def test_what_flask_run_serves_is_reloaded(project):
         assert server.get() == "1 in generation 1"
         follows_three_edits(site, server, "shop.py")
         assert server.stop(signal.SIGINT) == 0
+
+
+@pytest.mark.parametrize("app", ["shop", "shop:create_app()"])
+def test_what_flask_run_makes_is_made_again(project, app):
+    site = project(FLASK_SHOP | {"shop.py": FLASK_SHOP["shop.py"].replace("app = create_app()", "")})
+    with flask(site, app=app) as server:
+        assert server.get() == "1 in generation 1"
+        follows_three_edits(site, server, "shop.py")
+
+
+def test_a_server_whose_application_cannot_be_had_again_is_named_once(project):
+    site = project({
+        "app.py": """
+            import os
+            from wsgiref.simple_server import make_server
+            from library import Wrapper
+            import shop
+
+            make_server("127.0.0.1", int(os.environ["PORT"]), Wrapper([shop.application])).serve_forever()
+        """,
+        "library.py": """
+            class Wrapper:
+                def __init__(self, apps):
+                    self.apps = apps
+
+                def __call__(self, environ, start_response):
+                    return self.apps[0](environ, start_response)
+        """,
+        "shop.py": dedent(HEAD).format(imports=""),
+    })  # fmt: skip
+    with site.serve() as server:
+        for version in (1, 2):
+            site.replace("shop.py", f"VERSION = {version}", f"VERSION = {version + 1}")
+            server.wait_for_log(f"generation {version + 1} serves")
+        assert server.get() == "1 in generation 1"
+        assert server.log.count("goes on to call the application that it was given, with the old code") == 1
 
 
 def test_what_flask_run_serves_within_its_debugger_is_reloaded(project):
@@ -409,6 +445,21 @@ def test_each_worker_of_gunicorn_follows_the_files(project, kind, preload):
         # The master may have imported the application, but never serves; so it has no thread.
         assert len(list(Path(f"/proc/{server.pid}/task").iterdir())) == 1
         assert server.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ("app", "preload"), [("shop:application", ""), ("shop:make('a')", ""), ("shop:make('a')", "--preload")]
+)
+def test_gunicorn_needs_no_middleware(project, app, preload):
+    shop = WITH_PID.replace(
+        "app = AutoreloadMiddleware(application)",
+        "use_autoreload()\n    make = lambda name: lambda *given: application(*given)",
+    )
+    site = project(GUNICORN | {"shop.py": shop})
+    with site.serve("-m", "gunicorn", *filter(None, [preload]), app) as server:
+        for version in (2, 3):
+            site.replace("shop.py", f"VERSION = {version - 1}", f"VERSION = {version}")
+            server.wait_until(lambda: server.get().startswith(f"{version} from "), "the new version")  # noqa: B023
 
 
 def test_gunicorn_that_patches_what_it_has_preloaded_is_told_so_and_serves(project):

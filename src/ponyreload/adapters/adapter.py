@@ -35,6 +35,9 @@ class Host(Protocol):
     ) -> Slot:
         """Fill slot *key* in generation *filler* with *app*; return what a server is to hold."""
 
+    def note_unrouted(self, server: str) -> None:
+        """Note that a server calls an application of which nothing is known, so it cannot be given a newer one."""
+
     def take_launcher(self) -> None:
         """Have loads run the main script too, if it has user code start a server now, and is not marked itself."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import threading
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from ponyreload.adapters.adapter import Host
@@ -26,11 +27,19 @@ OTHERS_SECONDS = 1.0
 
 
 class Offer(NamedTuple):
-    """What a script starts a server with."""
+    """What a script starts a server with.
+
+    Attributes:
+        app: The application.
+        address: Where it listens.
+        threads: How many it has; None if that does not matter.
+        make: Makes the application of another generation, where a command knows how; else None.
+    """
 
     app: Any
     address: object
     threads: object
+    make: Callable[[], Any] | None = None
 
 
 class Servers:
@@ -66,12 +75,14 @@ class Servers:
             first = host.living[0]
             place = place_of(offer.app, first) if maker is None else None
             is_shared = is_tree(offer.app)
-            if not (maker or place or is_shared or owner_of(offer.app, carried=True)):
+            make = offer.make if place is None else None
+            if not (maker or place or is_shared or make or owner_of(offer.app, carried=True)):
                 # It is no application of user code: there is nothing to reload, or a middleware does that.
+                host.note_unrouted(shown_address(offer.address))
                 return offer.app
             key = (self._kind, len(self._running))
             name = f"the server at {shown_address(offer.address)}"
-            slot = host.slot(key, name, offer.app, maker or first, is_shared, place)
+            slot = host.slot(key, name, offer.app, maker or first, is_shared, place, make)
             self._running[slot] = offer._replace(app=slot)
             return slot
 

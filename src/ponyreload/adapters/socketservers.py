@@ -146,7 +146,7 @@ class SocketServersAdapter(Adapter):
             # Flask's command line has its debugger around the application, which is what user modules have.
             while type(getattr(holder, "app", None)).__module__.startswith("werkzeug."):
                 holder = holder.app
-        offer = self._offer(server)._replace(app=getattr(holder, _name(server)))
+        offer = self._offer(server)._replace(app=getattr(holder, _name(server)), make=_maker_of_flask())
         setattr(holder, _name(server), self._stand_ins.begin(server, offer))
         # Also if it forks for each request: the parent loads once for all its children.
         self.host.start()
@@ -168,6 +168,16 @@ class SocketServersAdapter(Adapter):
     def _offer(self, server: Any) -> Offer:
         wanted = self._wanted.get(server, server.server_address)
         return Offer(getattr(server, _name(server)), wanted, _threads(server))
+
+
+def _maker_of_flask() -> Callable[[], Any] | None:
+    """Return what makes the application again that `flask run` has made, if that is what is running here."""
+    cli, click = sys.modules.get("flask.cli"), sys.modules.get("click")
+    context = None if cli is None or click is None else click.get_current_context(silent=True)
+    given = None if cli is None or context is None else context.find_object(cli.ScriptInfo)
+    if cli is None or given is None:
+        return None
+    return lambda: cli.ScriptInfo(given.app_import_path, given.create_app, given.set_debug_flag).load_app()
 
 
 def _name(server: Any) -> str:

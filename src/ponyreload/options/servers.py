@@ -51,7 +51,10 @@ TABLE = (
     Library("werkzeug", ("werkzeug.serving", "werkzeug._reloader"), "socketservers", "Werkzeug"),
     Library("wsgiref", ("wsgiref.simple_server",), "socketservers"),
     Library("", ("socket", "gevent.socket"), "binding"),  # servers that are not known by name
-    Library("gunicorn", ("gunicorn",), distribution="gunicorn"),
+    Library(
+        "gunicorn", ("gunicorn", *(f"gunicorn.workers.{each}" for each in ("sync", "gthread", "ggevent", "geventlet"))),
+        "gunicorn", "gunicorn",
+    ),
     Library("mod_wsgi", ("mod_wsgi",)),
     Library("eventlet", ("eventlet",)),
     Library("Pony ORM", ("pony.orm.sqltranslation",), "pony_orm", is_server=False),

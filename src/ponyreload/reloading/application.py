@@ -48,6 +48,7 @@ class Application:
         waiting: How many callers wait for a generation.
         is_served: Whether a server has started: what a published generation runs from then on, requests ask for.
         slots: What servers and middlewares hold:  ("middleware", 0) -> <Slot>
+        unrouted: The addresses of servers that call an application of which nothing is known; it is only added to.
         entries, files, modules, hooks, adapters, owned, main_thread, journal, retained, collector, lookout, tools,
         sources:
             One each; see their classes.
@@ -59,6 +60,7 @@ class Application:
         self.error: LoadError | None = None
         self.waiting = 0
         self.is_served = False
+        self.unrouted: list[str] = []
         self.slots: dict[object, Slot] = {}
         self.sources = Sources()
         self.files = Files(self.sources)

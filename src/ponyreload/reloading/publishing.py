@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ from ponyreload.generations.generation import Generation
 from ponyreload.imports.sharing import take_over
 from ponyreload.loading.load import Load
 from ponyreload.reloading.application import Application
+from ponyreload.reporting import say
 from ponyreload.wsgi.slots import Leases, Slot
 
 __all__ = ["Publishing"]
@@ -25,6 +27,7 @@ class Publishing:
     def __init__(self, application: Application, leases: Leases) -> None:
         self._application = application
         self._leases = leases
+        self._has_warned = False
 
     def begin(self) -> Generation:
         """Make the generation that is to be loaded next."""
@@ -88,3 +91,13 @@ class Publishing:
         take_over(generation)
         before.superseded.set()
         application.owned.published(generation)
+        self._tell_of_unrouted()
+
+    def _tell_of_unrouted(self) -> None:
+        """Say once that a server goes on with the application that it was given, if no slot leads to a newer one."""
+        servers = self._application.unrouted
+        if servers and not self.slots and not self._has_warned:
+            self._has_warned = True
+            text = f"the server at {servers[0]} goes on to call the application that it was given, with the old code"
+            way_out = "Serve AutoreloadMiddleware(application) if it is to be reloaded"
+            say(f"{text}: nothing tells where a newer one is. {way_out}", logging.WARNING)

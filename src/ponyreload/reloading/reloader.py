@@ -185,6 +185,10 @@ class Reloader:
         if is_more and self.updater.is_started:
             self.updater.pace.lookout.schedule_scan(0)  # there is more to watch, or another interval
 
+    def note_unrouted(self, server: str) -> None:
+        """Note that a server calls an application of which nothing is known, so it cannot be given a newer one."""
+        self.application.unrouted.append(server)
+
     def take_launcher(self) -> None:
         """Have loads run the main script too, if it has user code start a server now, and is not marked itself."""
         self.application.adopt()

@@ -7,6 +7,7 @@ from typing import Any
 
 from ponyreload.generations.context import active
 from ponyreload.generations.generation import Generation
+from ponyreload.interpreter.attributes import own_namespace
 
 __all__ = ["at", "place_of", "resolve"]
 
@@ -30,7 +31,7 @@ def resolve(spec: str) -> Any:
 def place_of(app: object, generation: Generation) -> str | None:
     """Return an import string for the place where a user module of *generation* has *app*, or None."""
     for name, module in list(generation.modules.items()):
-        for attribute, value in list(vars(module).items()):
+        for attribute, value in list((own_namespace(module) or {}).items()):
             if value is app:
                 return f"{name}:{attribute}"
     return None
