@@ -31,8 +31,20 @@ def pytest_xdist_auto_num_workers() -> int:
     return min(2 * len(os.sched_getaffinity(0)), 16)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Have one process run the tests that share a costly fixture, so that it is made once."""
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let several runs share the tests that one of them has to run."""
+    parser.addoption("--any-python", metavar="PART/PARTS", help="of the tests marked any_python, run this part only")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is for other runs; have one process run the tests that share a costly fixture, made once."""
+    if config.option.any_python:
+        part, parts = map(int, config.option.any_python.split("/"))
+        # Each run has them in another order. Neighbours go to different runs, so that each run has rows of every table.
+        shared = sorted((item for item in items if item.get_closest_marker("any_python")), key=lambda item: item.nodeid)
+        others = set(shared) - set(shared[part - 1 :: parts])
+        config.hook.pytest_deselected(items=[*others])
+        items[:] = [item for item in items if item not in others]
     for item in items:
         if SHARED & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.xdist_group(item.path.stem))

@@ -25,6 +25,15 @@ NEEDY = """
     def test_c():
         found("sh", "dash")
 """
+SHARED = """
+    import pytest
+
+    @pytest.mark.any_python
+    @pytest.mark.parametrize("number", range(5))
+    def test_shared(number): pass
+
+    def test_own(): pass
+"""
 
 
 def test_a_driver_imports_neither_pytest_nor_what_only_tests_need(project):
@@ -45,12 +54,12 @@ def test_a_driver_imports_neither_pytest_nor_what_only_tests_need(project):
     assert not costly & set(told["modules"])
 
 
-def run(project, **environment):
-    """Run `NEEDY` with the settings of these tests; return the lines of the report."""
-    site = project({"test_needy.py": NEEDY})
+def run(project, *arguments, text=NEEDY, **environment):
+    """Run a file of tests with the settings of these tests; return the lines of the report."""
+    site = project({"test_needy.py": text})
     path = os.pathsep.join((str(TESTS), str(TESTS / "support")))
     settings = ("-c", str(TESTS.parent / "pyproject.toml"), "-p", "conftest", "-p", "no:cacheprovider")
-    done = site.run("-m", "pytest", *settings, "test_needy.py", check=False, PYTHONPATH=path, **environment)
+    done = site.run("-m", "pytest", *settings, "test_needy.py", *arguments, check=False, PYTHONPATH=path, **environment)
     return done.stdout.splitlines()
 
 
@@ -66,6 +75,14 @@ def test_what_is_left_out_is_told_at_the_end_with_the_way_to_get_it(project):
 def test_in_ci_nothing_is_left_out(project):
     lines = run(project, CI="true")
     assert lines[-1].strip("= ").startswith("2 failed, 2 passed in")
+
+
+@pytest.mark.parametrize(("part", "expected"), [("1/2", [0, 2, 4]), ("2/2", [1, 3])])
+def test_two_runs_share_what_hardly_varies_with_python_and_each_has_all_else(project, part, expected):
+    lines = run(project, "-v", "--any-python", part, text=SHARED)
+    passed = sorted(line.split()[0].partition("::")[2] for line in lines if "PASSED" in line)
+    assert passed == ["test_own", *(f"test_shared[{number}]" for number in expected)]
+    assert f"{5 - len(expected)} deselected" in lines[-1]
 
 
 @pytest.fixture
