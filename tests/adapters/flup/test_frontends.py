@@ -316,6 +316,7 @@ def load_on(server):
     assert not wrong, f"{len(wrong)} of {sum(len(client.seen) for client in clients)}: {wrong[0]}\n{server.log[-3000:]}"
 
 
+@pytest.mark.timed
 @in_each_variant
 def test_edits_under_load_are_served_soon_and_no_request_fails_or_meets_two_versions(set_up, project, record_property):
     site = set_up.project(project)
@@ -348,6 +349,7 @@ def test_edits_under_load_are_served_soon_and_no_request_fails_or_meets_two_vers
         assert median < 1, f"{seconds}\n--- log\n{server.log}"
 
 
+@pytest.mark.timed
 @in_each_variant
 def test_sigterm_ends_the_application_and_nothing_is_left_of_it(set_up, project):
     site = set_up.project(project)
