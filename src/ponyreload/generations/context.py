@@ -14,22 +14,9 @@ if TYPE_CHECKING:
     from ponyreload.generations.generation import Generation
 
 __all__ = [
-    "MARK",
-    "active",
-    "bind",
-    "calling",
-    "calling_names",
-    "enter",
-    "entered",
-    "entered_generation",
-    "generation_of",
-    "is_for_process",
-    "is_on",
-    "made_for_process",
-    "note_imports",
-    "publish",
-    "published",
-]
+    "MARK", "active", "bind", "calling", "calling_names", "enter", "entered", "entered_generation", "generation_of",
+    "is_for_process", "is_on", "made_for_process", "note_imports", "publish", "published",
+]  # fmt: skip
 
 # In the namespace of each user module: the generation that it belongs to. Code finds its generation through its
 # own globals, so a thread of an old generation, which has no context, still knows where it belongs.

@@ -11,16 +11,9 @@ from types import BuiltinFunctionType, FunctionType, GetSetDescriptorType, Membe
 from typing import Any
 
 __all__ = [
-    "class_name",
-    "class_of",
-    "module_of",
-    "mro_of",
-    "namespace_of_class",
-    "namespace_of_module",
-    "own_namespace",
-    "qualified_name",
-    "value_of",
-]
+    "class_name", "class_of", "module_of", "mro_of", "namespace_of_class", "namespace_of_module", "own_namespace",
+    "qualified_name", "value_of",
+]  # fmt: skip
 
 mro_of: Any = vars(type)["__mro__"].__get__
 namespace_of_class: Any = vars(type)["__dict__"].__get__
