@@ -19,26 +19,25 @@ from ponyreload.generations.generation import Generation
 
 __all__ = ["ADAPTER", "CherryPyAdapter"]
 
+# In the order in which they are installed; the listeners and the bus come last.
+PARTS = (MOUNTS, TOOLS, SETTINGS, SESSIONS)
+
 
 class CherryPyAdapter(Adapter):
     """Replaces the classes of CherryPy's process-wide objects while autoreload is on."""
 
     def install(self, host: Host) -> None:
         self.host = host
-        MOUNTS.install()
-        TOOLS.install()
-        SETTINGS.install()
-        SESSIONS.install()
+        for part in PARTS:
+            part.install()
         LISTENERS.install(host)
         route_bus()
 
     def uninstall(self) -> None:
         unroute_bus()
         LISTENERS.uninstall()
-        SESSIONS.uninstall()
-        SETTINGS.uninstall()
-        TOOLS.uninstall()
-        MOUNTS.uninstall()
+        for part in reversed(PARTS):
+            part.uninstall()
 
     def before_publish(self, generation: Generation) -> None:
         """Start what the generation subscribed to the bus, and apply its settings."""

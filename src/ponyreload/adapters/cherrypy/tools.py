@@ -20,7 +20,7 @@ class Tools:
     """Routes `cherrypy.tools` to the active generation's tools first, and to CherryPy's own second."""
 
     def install(self) -> None:
-        self.own: Contents[Any] = Contents(_new_toolbox)
+        self.own: Contents[Any] = Contents(lambda: Toolbox("tools"))
         cherrypy.tools.__class__ = RoutedToolbox
 
     def uninstall(self) -> None:
@@ -57,10 +57,6 @@ class RoutedToolbox(Toolbox):  # type: ignore[misc]
             delattr(own, name)
         else:
             super().__delattr__(name)
-
-
-def _new_toolbox() -> Any:
-    return Toolbox("tools")
 
 
 TOOLS = Tools()
