@@ -7,10 +7,12 @@ from threading import get_ident
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from ponyreload.generations.owners import name_of_call
+
 if TYPE_CHECKING:
     from ponyreload.generations.generation import Generation
 
-__all__ = ["Lease", "lease_on"]
+__all__ = ["Lease", "WorkLease", "lease_on"]
 
 
 class Lease:
@@ -39,6 +41,33 @@ class Lease:
         environ = self.environ
         path = f"{environ.get('SCRIPT_NAME', '')}{environ.get('PATH_INFO', '')}"
         return f"{environ.get('REQUEST_METHOD', '?')} {path}"
+
+
+class WorkLease(Lease):
+    """The hold of what a request has given to an executor or a pool, until that is done.
+
+    Attributes:
+        function: What is to be called.
+        thread: As above, once a thread has begun with it; before, no thread's.
+    """
+
+    __slots__ = ("function",)
+
+    function: Any
+
+    def __init__(self, function: Any, generation: Generation) -> None:
+        by = next((each for each in generation.leases.copy() if each.thread == get_ident()), None)
+        self.environ = {} if by is None else by.environ
+        self.function = function
+        self.generation = generation
+        self.thread = 0
+        self.started = monotonic()
+
+    @property
+    def line(self) -> str:
+        """The request's method and path, and the function:  "GET /cart (shop.mail.send in a pool)"."""
+        work = f"{name_of_call(self.function)} in a pool"
+        return f"{super().line} ({work})" if self.environ else work
 
 
 def lease_on(generation: Generation, environ: Mapping[str, Any]) -> Lease:

@@ -11,7 +11,7 @@ from typing import Any
 from ponyreload.generations.contents import early_contents
 from ponyreload.generations.context import publish
 from ponyreload.generations.generation import Generation
-from ponyreload.generations.lease import Lease, lease_on
+from ponyreload.generations.lease import Lease, WorkLease, lease_on
 
 __all__ = ["Living", "is_held"]
 
@@ -76,6 +76,15 @@ class Living:
                 generation.is_asked = True
                 return lease
             self.release(lease)
+
+    def hold(self, generation: Generation, function: Any) -> WorkLease:
+        """Give work that a request of *generation* leaves to a pool a hold on it; give it back by `release`, once.
+
+        The request holds the generation meanwhile, so it cannot retire. Where that has ended, this changes nothing.
+        """
+        lease = WorkLease(function, generation)
+        generation.leases.add(lease)
+        return lease
 
     def release(self, lease: Lease) -> None:
         """Take back a lease."""

@@ -39,6 +39,7 @@ from typing import TYPE_CHECKING, Any
 
 from ponyreload.generations.context import MARK, generation_of
 from ponyreload.interpreter.attributes import (
+    class_name,
     class_of,
     module_of,
     mro_of,
@@ -52,8 +53,8 @@ if TYPE_CHECKING:
     from ponyreload.generations.generation import Generation
 
 __all__ = [
-    "bound_to", "frame_of", "is_of", "is_user_code", "names_of", "namespace_of", "namespaces_of", "owner_in",
-    "owner_of", "parts_of",
+    "bound_to", "frame_of", "is_of", "is_user_code", "name_of_call", "names_of", "namespace_of", "namespaces_of",
+    "owner_in", "owner_of", "parts_of",
 ]  # fmt: skip
 
 Names = dict[str, Any]
@@ -99,6 +100,13 @@ def owner_in(namespaces: Iterable[Names]) -> Generation | None:
 def names_of(thing: Any) -> Names | None:
     """Return the globals of the user code that *thing* is or calls; None if that is other code."""
     return next((names for names in namespaces_of(thing) if MARK in names), None)
+
+
+def name_of_call(thing: Any) -> str:
+    """Return the full name of the function that *thing* is or calls:  "shop.mail.send"; else of its class."""
+    kinds = (FunctionType, BuiltinMethodType)
+    name = next((f"{module_of(each)}.{each.__qualname__}" for each in parts_of(thing) if type(each) in kinds), None)
+    return class_name(class_of(thing)) if name is None else name
 
 
 def is_of(thing: Any, generation: Generation) -> bool:

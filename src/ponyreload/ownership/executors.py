@@ -14,6 +14,7 @@ from ponyreload.interpreter.patches import Patches
 from ponyreload.interpreter.private import call_before_threads_are_joined
 from ponyreload.ownership.makers import Belongings, maker
 from ponyreload.ownership.shared import is_shared
+from ponyreload.ownership.works import Works
 from ponyreload.reporting import say
 
 __all__ = ["Executors"]
@@ -28,9 +29,10 @@ CLASSES = {
 class Executors:
     """Records the executors that user code makes, by wrapping their classes' `__init__`, and shuts them down."""
 
-    def __init__(self, patches: Patches) -> None:
+    def __init__(self, patches: Patches, works: Works) -> None:
         self._made: Belongings[Any] = Belongings()
         self._patches = patches
+        self._works = works
 
     def install(self, call_after_import: MutableMapping[str, Callable[[], object]]) -> None:
         """Wrap what has been imported, and the rest when it is."""
@@ -54,6 +56,7 @@ class Executors:
             plain(self, *args, **kwargs)
 
         self._patches.put(kind, "__init__", __init__)
+        self._works.wrap(kind, runs_here=module == "concurrent.futures.thread")
         # It runs before the function that waits for all that was submitted, which the module has just registered.
         call_before_threads_are_joined(self._end)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from ponyreload.generations.context import published
 from ponyreload.generations.generation import Generation
+from ponyreload.generations.living import Living
 from ponyreload.interpreter.forklocks import hold_over_forks, in_children
 from ponyreload.interpreter.mainthread import MainThread
 from ponyreload.interpreter.patches import Patches
@@ -27,6 +28,7 @@ from ponyreload.ownership.signals import Signals
 from ponyreload.ownership.singles import PLACES, Single
 from ponyreload.ownership.things import LISTS, Things
 from ponyreload.ownership.threads import Threads
+from ponyreload.ownership.works import Works
 from ponyreload.reporting import say
 
 __all__ = ["Owned"]
@@ -43,11 +45,12 @@ class Owned:
         threads: The threads that generations have started.
     """
 
-    def __init__(self, main_thread: MainThread) -> None:
+    def __init__(self, main_thread: MainThread, living: Living) -> None:
         # The functions of Python that are replaced while autoreload is on.
         self._patches = patches = Patches()
         self.threads = Threads(patches)
-        self._executors = Executors(patches)
+        self._works = Works(patches, living)
+        self._executors = Executors(patches, self._works)
         self._exits = Exits(patches)
         self._forks = Forks(patches)
         self._signals = Signals(patches, main_thread)
@@ -71,6 +74,7 @@ class Owned:
         """
         self.threads.install()
         self._executors.install(call_after_import)
+        self._works.install(call_after_import)
         self._exits.install()
         self._forks.install()
         self._signals.install()

@@ -69,7 +69,7 @@ class Application:
         self.hooks = ImportHooks(self.modules)
         self.adapters = InstalledAdapters()
         self.main_thread = MainThread()
-        self.owned = Owned(self.main_thread)
+        self.owned = Owned(self.main_thread, self.living)
         self.journal = Journal()
         self.retained = Retained(self.living.all)
         self.collector = Collector()
