@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from ponyreload import project
 from ponyreload.generations.context import active, bind
+from ponyreload.project import HiddenError, own_imports
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -109,14 +112,16 @@ class AutoreloadMiddleware:
         trusted_hosts: Iterable[str] = (),
     ) -> None:
         options = _checked(locals())
-        from ponyreload.reporting import shown
-        from ponyreload.wsgi.places import place_of, resolve
+        with _needed():
+            from ponyreload.reporting import shown
+            from ponyreload.wsgi.places import place_of, resolve
 
         if isinstance(app, str):
             name, _, path = app.partition(":")
             if not all(part.isidentifier() for part in f"{name}.{path}".split(".")):
                 raise ValueError(f"an import string looks like 'shop.wsgi:app', not {app!r}")
-            options = options.joined(_checked({"include": (name,)}))
+            more = _checked({"include": (name,)})
+            options = None if options is None or more is None else options.joined(more)
         elif not callable(app):
             raise TypeError(f"AutoreloadMiddleware takes a WSGI callable or an import string, not {app!r}")
         caller = sys._getframe(1)
@@ -146,21 +151,39 @@ def generation() -> int:
     return 0 if current is None else current.number
 
 
-def _checked(given: Mapping[str, object]) -> Options:
-    """Return the options among the arguments of a public function."""
-    from ponyreload.options.options import Options
+@contextmanager
+def _needed() -> Iterator[None]:
+    """Run a block that imports what autoreload is made of. A file of the project in its way turns autoreload off."""
+    global _is_off
+    try:
+        with own_imports():
+            yield
+    except HiddenError as error:
+        if _is_off is None:
+            sys.stderr.write(f"ponyreload: {error}; autoreload is off\n")  # `logging` may be what is hidden
+        _is_off = True
 
-    return Options.checked(given)
+
+def _checked(given: Mapping[str, object]) -> Options | None:
+    """Return the options among the arguments of a public function; None where autoreload cannot be had."""
+    with _needed():
+        from ponyreload.options.options import Options
+
+        return Options.checked(given)
+    return None
 
 
-def turn_on(caller: dict[str, Any], options: Options) -> Reloader | None:
+def turn_on(caller: dict[str, Any], options: Options | None) -> Reloader | None:
     """Make the one reloader, or give it more options; None where autoreload is off."""
-    from ponyreload.adapters.platforms import detect
-    from ponyreload.interpreter.environment import environment_of_process
-    from ponyreload.interpreter.forklocks import follow_forks, hold_over_forks
-    from ponyreload.reporting import logger, say
-
     global _reloader, _is_off
+    with _needed():
+        from ponyreload.adapters.platforms import detect
+        from ponyreload.interpreter.environment import environment_of_process
+        from ponyreload.interpreter.forklocks import follow_forks, hold_over_forks, in_children
+        from ponyreload.reporting import logger, say
+    if options is None or _is_off:
+        return None
+    hold_over_forks("own imports", project.lock)
     hold_over_forks("turning on", _lock)
     follow_forks()
     with _lock:
@@ -174,8 +197,11 @@ def turn_on(caller: dict[str, Any], options: Options) -> Reloader | None:
         if _is_off:
             return None
         if _reloader is None:
-            from ponyreload.reloading.reloader import Reloader  # here: where autoreload is off, none of it is imported
-
+            with _needed():
+                from ponyreload.reloading.reloader import Reloader  # here: where it is off, none of it is imported
+            if _is_off:
+                return None
+            in_children(project.begin_in_child)
             _reloader = Reloader(_make_tools)
             _reloader.install()
         running = active()
@@ -189,6 +215,7 @@ def turn_on(caller: dict[str, Any], options: Options) -> Reloader | None:
 
 
 def _make_tools(application: Application) -> Devtools:
-    from ponyreload.devtools.devtools import Devtools  # here: the start of the server does not wait for it
+    with own_imports():
+        from ponyreload.devtools.devtools import Devtools  # here: the start of the server does not wait for it
 
     return Devtools(application)

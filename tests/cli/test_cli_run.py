@@ -497,3 +497,29 @@ def test_a_signal_handler_of_the_applications_stays(project):
         server.wait_for_log("handled")
         assert server.get() == "tea"
         assert server.stop(signal.SIGINT) == 130
+
+
+# -- files of the project that are named like modules of ours ---------------------------------------------------
+
+
+def test_a_project_may_have_a_module_named_like_one_that_the_terminal_is_written_with(project):
+    site = project({**SITE, "rich.py": "NAME = 'tea'", "app.py": APP.replace("shop", "rich")})
+    with serve(site, "app") as server:
+        assert server.get() == "tea"
+        site.edit("rich.py", "NAME = 'milk'")
+        server.wait_for("/", "milk")
+        assert "/rich.py hides the library rich, which ponyreload needs: rename it; the output is plain\n" in server.log
+
+
+@pytest.mark.parametrize(("name", "whose"), [("click", "the library"), ("difflib", "Python's"), ("queue", "Python's")])
+def test_one_that_the_command_line_or_its_server_cannot_do_without_is_said_in_a_line(project, name, whose):
+    site = project({**SITE, f"{name}.py": "raise SystemExit('run')"})
+    said = complaint(site, "run", "app", "--bind", ":0")
+    assert said.endswith(f"/{name}.py hides {whose} {name}, which ponyreload needs: rename it")
+
+
+def test_one_that_comes_too_late_is_said(project):
+    site = project({"site/app.py": APP, "site/shop.py": "NAME = 'tea'", "site/difflib.py": "NAME = 'tea'"})
+    with serve(site, "site/app.py") as server:
+        assert server.get() == "tea"
+        assert re.search(r"site has a module difflib, but \S+/difflib.py is loaded already: rename yours\n", server.log)

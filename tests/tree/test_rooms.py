@@ -27,6 +27,7 @@ LEVELS = (
     "imports wsgi holders lifecycle",
     "generations",
     "code options interpreter",
+    "project",
     "errors reporting",
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import logging
 import sys
 from collections.abc import Callable, MutableMapping
 
@@ -11,6 +12,8 @@ from ponyreload.adapters.adapter import Adapter, Host
 from ponyreload.generations.context import entered
 from ponyreload.generations.generation import Generation
 from ponyreload.options.servers import ADAPTERS
+from ponyreload.project import HiddenError, own_imports
+from ponyreload.reporting import say
 
 __all__ = ["InstalledAdapters"]
 
@@ -39,7 +42,12 @@ class InstalledAdapters:
                 call_after_import[module] = install
 
     def _install(self, name: str, host: Host) -> None:
-        adapter: Adapter = importlib.import_module(name).ADAPTER
+        try:
+            with own_imports():
+                adapter: Adapter = importlib.import_module(name).ADAPTER
+        except HiddenError as error:
+            say(f"{error}; what {name.rpartition('.')[2]} needs of ponyreload is off", logging.WARNING)
+            return
         adapter.install(host)
         if adapter not in self._adapters:
             self._adapters.append(adapter)

@@ -8,7 +8,7 @@ import sys
 import threading
 import webbrowser
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -21,10 +21,13 @@ from ponyreload.cli.problems import CommandError, TargetError, UseError
 from ponyreload.cli.serving import SERVERS, serve
 from ponyreload.cli.settings import find_settings
 from ponyreload.cli.targets import Target
-from ponyreload.cli.terminal import terminal_on
 from ponyreload.options.options import OPTIONS, Options
+from ponyreload.project import HiddenError, own_imports
 from ponyreload.reporting import say
 from ponyreload.watching.polling import POLL_SECONDS
+
+if TYPE_CHECKING:
+    from ponyreload.cli.terminal import Terminal
 
 __all__ = ["run_command_line"]
 
@@ -150,7 +153,8 @@ def run(
         raise UseError(f"--open needs an address that a browser can open, not {name} at {address}")
     chosen.require()
     address.probe()
-    terminal = terminal_on(sys.stderr)
+    found.make_importable()
+    terminal = _terminal()
     if terminal is not None:
         terminal.take_log()
     loaded = load_first(found, options, terminal)
@@ -168,6 +172,21 @@ def run(
             threading.Thread(target=webbrowser.open, args=(bound.url,), daemon=True).start()
 
     return serve(chosen, loaded.app, address, ready)
+
+
+def _terminal() -> Terminal | None:
+    """Return the terminal; None if there is none, or if the project hides what it is written with."""
+    try:
+        with own_imports("rich.console"):
+            from ponyreload.cli.terminal import terminal_on  # here: the project's folder is on the path now
+    except HiddenError as error:
+        say(f"{error}; the output is plain", logging.WARNING)
+        return None
+    except ModuleNotFoundError as error:
+        if error.name != "rich":
+            raise
+        raise UseError("the command line needs click and rich: pip install 'ponyreload[cli]'") from None
+    return terminal_on(sys.stderr)
 
 
 @commands.command("explain")

@@ -11,6 +11,7 @@ from ponyreload.cli.addresses import LOOPBACK, Address
 from ponyreload.cli.ending import Ending
 from ponyreload.cli.problems import ServeError, UseError
 from ponyreload.options.servers import TABLE
+from ponyreload.project import HiddenError, own_imports
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -44,10 +45,13 @@ class Server(NamedTuple):
         """Import and return the module.
 
         Raises:
-            UseError: It is not installed.
+            UseError: It is not installed, or a file of the project is in its way.
         """
         try:
-            return importlib.import_module(self.module)
+            with own_imports(self.module):
+                return importlib.import_module(self.module)
+        except HiddenError as error:
+            raise UseError(str(error)) from None
         except ModuleNotFoundError as error:
             top = self.module.partition(".")[0]
             if error.name is None or error.name.partition(".")[0] != top:

@@ -6,15 +6,19 @@ import difflib
 import importlib
 import importlib.util
 import inspect
+import logging
 import os
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ponyreload.cli.problems import TargetError
 from ponyreload.generations.context import active
-from ponyreload.reporting import shown
+from ponyreload.imports.names import file_of, namespace_of
+from ponyreload.reporting import say, shown
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -74,9 +78,14 @@ class Target(NamedTuple):
         return cls(text, module, path, is_factory, folder)
 
     def make_importable(self) -> None:
-        """Put the target's folder first on the import path."""
+        """Put the target's folder first on the import path. Say which of its files come too late to be imported."""
         if self.folder not in map(os.path.abspath, sys.path):
             sys.path.insert(0, self.folder)
+            for name in sorted(set(_modules_in(self.folder)) & sys.modules.keys()):
+                file = file_of(namespace_of(name, sys.modules[name]))
+                if file is not None and not file.startswith(os.path.join(self.folder, "")):
+                    text = f"{shown(self.folder)} has a module {name}, but {file} is loaded already: rename yours"
+                    say(text, logging.WARNING)
 
     def find(self) -> WSGIApplication:
         """Return the application that the active generation has here, importing what is needed for that.
@@ -123,6 +132,13 @@ class Target(NamedTuple):
         if not _takes(value, 2):
             raise TargetError(f"{name} is not a WSGI application: it does not take (environ, start_response)")
         return value  # type: ignore[no-any-return]
+
+
+def _modules_in(folder: str) -> Iterator[str]:
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.endswith(".py") or os.path.isfile(os.path.join(entry.path, "__init__.py")):
+                yield entry.name.removesuffix(".py")
 
 
 def _of_file(where: str, base: str) -> tuple[str, str]:

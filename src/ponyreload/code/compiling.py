@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import builtins
+import functools
 import importlib.machinery
+import logging
 import marshal
 import os
 import sys
@@ -13,6 +15,8 @@ from types import CodeType
 from typing import Any
 
 from ponyreload.code import compiler
+from ponyreload.project import HiddenError, own_imports
+from ponyreload.reporting import say
 
 __all__ = ["compile_elsewhere", "compile_source", "is_plain"]
 
@@ -46,6 +50,12 @@ def compile_source(data: bytes, file: str, loader: Any = None) -> CodeType:
     return compile(data, file, "exec", dont_inherit=True)
 
 
+@functools.cache
+def _tell(text: str) -> None:
+    """Log *text*, once."""
+    say(text, logging.WARNING)
+
+
 def _warn(file: str, warned: Warned) -> bool:
     """Give the compiler's warnings; tell whether none of them is an error here."""
     try:
@@ -72,9 +82,13 @@ def compile_elsewhere(sources: Sequence[tuple[bytes, str]]) -> list[tuple[CodeTy
         For each the code object, and the warnings to be given: category, text and line. None where there is none: it
         does not compile, or the other process cannot be had. The caller's own compiler tells.
     """
-    import subprocess  # here: small applications have no use for it
-
     nothing: list[tuple[CodeType | None, Warned]] = [(None, []) for _ in sources]
+    try:
+        with own_imports():
+            import subprocess  # here: small applications have no use for it
+    except HiddenError as error:
+        _tell(f"{error}; large files are compiled in this process, which holds up requests")
+        return nothing
     # A server that embeds Python is no interpreter; what gevent puts in the place of Popen is not for other threads.
     is_python = os.path.basename(sys.executable or "").lower().startswith("python")
     if not is_python or subprocess.Popen.__module__ != "subprocess":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 import importlib
 import importlib.machinery
 import importlib.util
@@ -12,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from types import ModuleType
 from typing import Any
 
+from ponyreload import project
 from ponyreload.code.sources import Sources
 from ponyreload.generations.context import MARK, entered, entered_generation
 from ponyreload.generations.generation import Generation, Run
@@ -256,5 +256,5 @@ class Modules:
         tell_of_mixed(generation.number, self.table.routed)
 
 
-plain_import = builtins.__import__
+plain_import = project.plain_import()
 plain_reload = importlib.reload

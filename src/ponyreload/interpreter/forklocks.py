@@ -13,7 +13,10 @@ from ponyreload.interpreter.private import free_in_child
 __all__ = ["before_forks", "begin_in_child", "follow_forks", "hold_over_forks", "in_children"]
 
 # The outermost first: whoever holds one of these takes only those that stand after it.
-ORDER = ("turning on", "servers", "files", "tools", "keeping", "modules", "living", "sources", "belongings", "frames")
+ORDER = (
+    *("turning on", "servers", "files", "tools", "keeping", "modules", "living", "sources", "belongings", "frames"),
+    "own imports",
+)
 
 
 class Lock(Protocol):

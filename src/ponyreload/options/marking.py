@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import functools
 import importlib
-import os
-import site
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from ponyreload.project import is_project_file, library_folders
+
 __all__ = ["CONSTANT", "is_named_by", "is_project_file", "is_user", "library_folders", "own_word", "star_mark"]
 
 CONSTANT = "USE_AUTORELOAD"
-OURSELVES = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 def own_word(namespace: Mapping[str, Any]) -> bool | None:
@@ -61,23 +59,3 @@ def star_mark(module: str, homes: Mapping[str, Iterable[str]] = MappingProxyType
         raise AttributeError(f"module {module!r} has no attribute {name!r}")
 
     return __getattr__
-
-
-@functools.cache
-def library_folders() -> tuple[str, ...]:
-    """Return the folders that hold the standard library and installed packages, each with a separator at its end."""
-    # Not from sysconfig: it would import a large module of build settings for the same answer.
-    found = [os.path.dirname(os.__file__)]
-    found += site.getsitepackages() if hasattr(site, "getsitepackages") else []
-    found += [site.getusersitepackages()] if hasattr(site, "getusersitepackages") else []
-    # /usr/lib/python3 holds Debian's dist-packages, which a virtual environment does not name.
-    found += ["/usr/lib/python3"] if os.name == "posix" else []
-    folders = {os.path.join(os.path.abspath(path), "") for path in found}
-    return tuple(sorted(folders | {os.path.join(os.path.realpath(path), "") for path in found}))
-
-
-def is_project_file(file: str | None) -> bool:
-    """Tell whether *file* is source of the user's project: outside the library folders, and not ours."""
-    if file is None or not file.endswith((".py", ".pyw")) or "site-packages" in file:
-        return False
-    return not file.startswith((*library_folders(), os.path.join(OURSELVES, "")))

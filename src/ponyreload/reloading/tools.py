@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ponyreload.options.options import Options
+from ponyreload.project import HiddenError
+from ponyreload.reporting import say
 from ponyreload.wsgi.tools import Page, Tools
 
 if TYPE_CHECKING:
@@ -35,6 +38,31 @@ class DeveloperTools(Tools, Protocol):
         """Reset the state in a forked process, which has none of the threads."""
 
 
+class NoTools:
+    """What there is where the developer's tools cannot be had."""
+
+    has_readers = False
+
+    def routes(self, environ: WSGIEnvironment, start_response: StartResponse, /) -> Iterable[bytes]:  # noqa: ARG002
+        start_response("404 Not Found", [("Content-Type", "text/plain"), ("Content-Length", "0")])
+        return []
+
+    def page(self, environ: WSGIEnvironment, start_response: StartResponse, /) -> None:
+        pass
+
+    def trust(self, clients: Iterable[str], hosts: Iterable[str], /) -> None:
+        pass
+
+    def may_see(self, environ: dict[str, Any], /) -> bool:  # noqa: ARG002
+        return False
+
+    def stop(self) -> None:
+        pass
+
+    def begin_in_child(self) -> None:
+        pass
+
+
 class LazyTools:
     """Makes the developer's tools when they are first needed, so that the start does not wait for their imports.
 
@@ -59,7 +87,11 @@ class LazyTools:
         """Return the tools. Called before the first load, so that they hear of each."""
         with self.lock:
             if self._made is None:
-                made = self._make()
+                try:
+                    made = self._make()
+                except HiddenError as error:
+                    made = NoTools()
+                    say(f"{error}; pages do not refresh, and there is no status page", logging.WARNING)
                 options = self._options()
                 made.trust(options.trusted_clients, options.trusted_hosts)
                 self._made = made

@@ -104,8 +104,9 @@ class Lookout:
             try:
                 if self.watcher.watch(folders):
                     self.schedule_scan(0)
-            except OSError as error:
+            except (OSError, ImportError) as error:
                 seconds = polling.POLL_SECONDS
+                self._may_watch = isinstance(error, OSError)  # there may be watches left another time
                 say(f"no file events ({error}); polling every {seconds} s instead", logging.WARNING)
         self.polling.seconds = seconds
         if seconds is not None:

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from ponyreload.project import own_imports
+
 if TYPE_CHECKING:
     from watchdog.events import FileSystemEvent
     from watchdog.observers.api import BaseObserver, ObservedWatch
@@ -54,10 +56,12 @@ class Watcher:
 
         Raises:
             OSError: The system has no watches left.
+            ImportError: watchdog cannot be had.
         """
-        from watchdog.observers import Observer  # here: `import ponyreload` must not import it
-
         if self._observer is None:
+            with own_imports("watchdog.observers"):
+                from watchdog.observers import Observer  # here: `import ponyreload` must not import it
+
             _quieten()
             self._observer = Observer()
             self._observer.start()
