@@ -14,7 +14,8 @@ from types import ModuleType
 from typing import Any
 
 __all__ = [
-    "HiddenError", "begin_in_child", "is_project_file", "library_folders", "lock", "own_imports", "plain_import",
+    "HiddenError", "begin_in_child", "is_installed", "is_project_file", "library_folders", "lock", "own_imports",
+    "plain_import",
 ]  # fmt: skip
 
 OURSELVES = os.path.dirname(os.path.abspath(__file__))
@@ -36,9 +37,15 @@ def library_folders() -> tuple[str, ...]:
 
 def is_project_file(file: str | None) -> bool:
     """Tell whether *file* is source of the user's project: outside the library folders, and not ours."""
-    if file is None or not file.endswith((".py", ".pyw")) or "site-packages" in file:
+    if file is None or not file.endswith((".py", ".pyw")) or is_installed(file):
         return False
     return not file.startswith((*library_folders(), os.path.join(OURSELVES, "")))
+
+
+def is_installed(file: str) -> bool:
+    """Tell whether *file* lies where packages are installed to, perhaps of another environment."""
+    folders = file.replace(os.altsep or os.sep, os.sep).split(os.sep)
+    return "site-packages" in folders or "dist-packages" in folders
 
 
 class HiddenError(ImportError):

@@ -345,6 +345,32 @@ def test_an_import_string_leads_to_the_newest_generation(project):
     assert (told["first"], told["second"]) == ("1", "2")
 
 
+@pytest.mark.parametrize("folder", ["my-site-packages", "site-packages.old", "dist-packages2"])
+def test_a_folder_whose_name_only_contains_that_of_the_installed_packages_is_the_projects(project, folder):
+    more = f"import sys\nsys.path.append({folder!r})\ndef late():\n    import shop\n    return shop.X"
+    files = {"app.py": app(more, "late()"), f"{folder}/shop.py": MARK + "X = 1"}
+    told = reloaded(project, files, f"{folder}/shop.py", "X = 1", "X = 2")
+    assert (told["first"], told["second"]) == ("1", "2")
+
+
+@pytest.mark.parametrize("is_early", [True, False])
+def test_a_marked_module_of_an_installed_package_is_reloaded_if_it_is_imported_before_the_first_reload(
+    project, is_early
+):
+    more = "import sys\nsys.path.append('site-packages')\ndef late():\n    import shop\n    return shop.X"
+    files = {"app.py": app(more, "late()"), "site-packages/shop.py": MARK + "X = 1"}
+    told = project(files).drive(f"""
+        import app
+        if not {is_early}:
+            app.reloader.reload()
+        first = request(app.application)
+        project.replace("site-packages/shop.py", "X = 1", "X = 2")
+        app.reloader.reload()
+        tell(first=first, second=request(app.application))
+    """)
+    assert (told["first"], told["second"]) == ("1", "2" if is_early else "1")
+
+
 def test_what_imports_a_broken_late_module_hears_of_it(project):
     files = {
         "app.py": app(

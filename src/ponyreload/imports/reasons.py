@@ -12,6 +12,7 @@ from ponyreload.imports.isolation import is_isolated, is_library
 from ponyreload.imports.names import file_of, has_source, is_extension, namespace_of, unrouted_modules
 from ponyreload.options import marking
 from ponyreload.options.options import Options
+from ponyreload.project import is_installed
 
 __all__ = ["Reason", "system_modules", "user_modules", "why_system", "why_user"]
 
@@ -104,5 +105,5 @@ def _why_of_project(name: str, namespace: Mapping[str, Any], file: str | None, i
 
 
 def _is_own_extension(file: str | None) -> bool:
-    is_one = file is not None and is_extension(file) and "site-packages" not in file
+    is_one = file is not None and is_extension(file) and not is_installed(file)
     return is_one and not str(file).startswith(marking.library_folders())

@@ -7,7 +7,7 @@ from collections import Counter
 
 from ponyreload.generations.generation import Generation
 from ponyreload.generations.owners import owner_of
-from ponyreload.options.marking import library_folders
+from ponyreload.project import is_installed, library_folders
 
 __all__ = ["Paths"]
 
@@ -73,4 +73,4 @@ class Paths:
 
 def is_library_path(path: object) -> bool:
     """Tell whether an import path is in the folders of the standard library and of installed packages."""
-    return isinstance(path, str) and ("site-packages" in path or path.startswith(library_folders()))
+    return isinstance(path, str) and (is_installed(path) or path.startswith(library_folders()))
