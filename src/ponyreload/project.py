@@ -123,7 +123,16 @@ def _import(
     library = _own.get(threading.get_ident())
     if library is not None and not level:
         _require(name.partition(".")[0], library)
-    return _plain(name, globals, locals, fromlist, level)
+    try:
+        return _plain(name, globals, locals, fromlist, level)
+    except BaseException as error:
+        # As `hide_own_frames` of `interpreter.frames` does: other threads see no frame of ours.
+        error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next
+        raise
+
+
+# As `part_of_import` there does.
+_import.__code__ = _import.__code__.replace(co_filename=f"{__file__} (as importlib._bootstrap)")
 
 
 def _require(top: str, library: str) -> None:

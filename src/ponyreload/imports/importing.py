@@ -31,18 +31,17 @@ from ponyreload.generations.context import (
 from ponyreload.generations.generation import Generation
 from ponyreload.imports.loaders import CandidateLoader, NotifyingLoader
 from ponyreload.imports.modules import Modules, plain_import, plain_reload
-from ponyreload.imports.names import MAIN, absolute_name, file_of, named_by, note_missing
+from ponyreload.imports.names import MAIN, absolute_name, file_of, has_all, may_hold_modules, named_by, note_missing
 from ponyreload.imports.routed import RoutedModule, name_of
 from ponyreload.imports.specs import copied
 from ponyreload.interpreter.attributes import own_namespace
+from ponyreload.interpreter.frames import hide_own_frames, part_of_import
 from ponyreload.interpreter.private import FIND_SPEC, IMPORT_BY_NAME, INITIALIZING, MAY_BE_INITIALIZING
 
 __all__ = ["ImportHooks"]
 
-# Packages without user modules, from which every user module imports everything.
-OURS = ("ponyreload", "ponyreload.main")
 
-
+@part_of_import
 class ImportHooks:
     """Replaces functions of the import system while autoreload is on.
 
@@ -113,38 +112,42 @@ class ImportHooks:
         level: int = 0,
     ) -> Any:
         """Replace `builtins.__import__`."""
-        generation: Generation | None = None if globals is None else globals.get(MARK)
-        if generation is None or globals is None:
-            if name in self._table.routed and not level:
-                # Before 3.12 the interpreter swallows an error in `__spec__`. So a system module that imports a
-                # broken user module would not get the error.
-                system_sees = active()
-                if system_sees is not None:
-                    self._load_along(system_sees, name)
-            return plain_import(name, globals, locals, fromlist, level)
+        try:
+            generation: Generation | None = None if globals is None else globals.get(MARK)
+            if generation is None or globals is None:
+                if name in self._table.routed and not level:
+                    # Before 3.12 the interpreter swallows an error in `__spec__`. So a system module that imports a
+                    # broken user module would not get the error.
+                    system_sees = active()
+                    if system_sees is not None:
+                        self._load_along(system_sees, name)
+                return plain_import(name, globals, locals, fromlist, level)
 
-        # The usual case is a module that is there: it needs no context and no lock.
-        full = name if not level else absolute_name(name, globals, level)
-        if generation.imports is not None:
-            generation = generation_of(globals) or generation
-            note_imports(named_by(full, fromlist), globals)
-        modules = generation.modules
-        module = modules.get(full)
-        if module is not None:
-            if not fromlist:
-                top = None if level else modules.get(name.partition(".")[0])
-                if top is not None:
-                    return top
-            elif _has_all(module, fromlist):
-                return module
-        else:
-            standing = self._system_module(full, fromlist)
-            if standing is not None:
-                return standing
-        if entered_generation() is generation:
-            return self._import_for(generation, full, name, globals, locals, fromlist, level)
-        with entered(generation):
-            return self._import_for(generation, full, name, globals, locals, fromlist, level)
+            # The usual case is a module that is there: it needs no context and no lock.
+            full = name if not level else absolute_name(name, globals, level)
+            if generation.imports is not None:
+                generation = generation_of(globals) or generation
+                note_imports(named_by(full, fromlist), globals)
+            modules = generation.modules
+            module = modules.get(full)
+            if module is not None:
+                if not fromlist:
+                    top = None if level else modules.get(name.partition(".")[0])
+                    if top is not None:
+                        return top
+                elif has_all(module, fromlist):
+                    return module
+            else:
+                standing = self._system_module(full, fromlist)
+                if standing is not None:
+                    return standing
+            if entered_generation() is generation:
+                return self._import_for(generation, full, name, globals, locals, fromlist, level)
+            with entered(generation):
+                return self._import_for(generation, full, name, globals, locals, fromlist, level)
+        except BaseException as error:
+            hide_own_frames(error)
+            raise
 
     def _import_for(
         self,
@@ -160,7 +163,7 @@ class ImportHooks:
         package = self._load_along(generation, full)
         if fromlist:
             self._load_children(generation, full, package, fromlist)
-            if package is not None and _has_all(package, fromlist):
+            if package is not None and has_all(package, fromlist):
                 return package
         module = self._modules.real(generation, plain_import(name, globals, locals, fromlist, level))
         # A system package has routed modules for its children, but user code gets the real ones.
@@ -183,26 +186,30 @@ class ImportHooks:
             return None if top in routed else sys.modules.get(top)
         # Only from a package may a name have to be imported, and that may be a user module.
         is_plain = name not in self._table.packages and (
-            _has_all(standing, fromlist) or not _is_package(name, standing)
+            has_all(standing, fromlist) or not may_hold_modules(name, standing)
         )
         return standing if is_plain else None
 
     def _import_by_name(self, name: str, package: str | None = None, level: int = 0) -> Any:
         """Replace what `importlib.import_module` calls."""
-        frame = sys._getframe(1)
-        if frame.f_globals.get("__name__") == "importlib" and frame.f_back is not None:
-            frame = frame.f_back
-        lexical = generation_of(frame.f_globals)
-        generation = lexical or active()
-        full = importlib.util.resolve_name("." * level + name, package)
-        if generation is None:
-            return _plain_import_by_name(full)
-        with entered(generation):
-            if generation.imports is not None:
-                note_imports(named_by(full), calling_names())
-            self._load_along(generation, full)
-            module = _plain_import_by_name(full)
-            return module if lexical is None else self._modules.real(generation, module)
+        try:
+            frame = sys._getframe(1)
+            if frame.f_globals.get("__name__") == "importlib" and frame.f_back is not None:
+                frame = frame.f_back
+            lexical = generation_of(frame.f_globals)
+            generation = lexical or active()
+            full = importlib.util.resolve_name("." * level + name, package)
+            if generation is None:
+                return _plain_import_by_name(full)
+            with entered(generation):
+                if generation.imports is not None:
+                    note_imports(named_by(full), calling_names())
+                self._load_along(generation, full)
+                module = _plain_import_by_name(full)
+                return module if lexical is None else self._modules.real(generation, module)
+        except BaseException as error:
+            hide_own_frames(error)
+            raise
 
     def _load_along(self, generation: Generation, name: str) -> Any:
         """Load the user modules among *name* and its packages; return the module itself if it is a user module."""
@@ -249,9 +256,13 @@ class ImportHooks:
         namespace = own_namespace(module) or {}
         generation = active() if is_routed else namespace.get(MARK)
         name = name_of(module) if is_routed else namespace.get("__name__")
-        if generation is None or name not in self._table.routed or name == MAIN or not self._installed:
-            return plain_reload(module)
-        self._modules.run_again(generation, name)
+        try:
+            if generation is None or name not in self._table.routed or name == MAIN or not self._installed:
+                return plain_reload(module)
+            self._modules.run_again(generation, name)
+        except BaseException as error:
+            hide_own_frames(error)
+            raise
         return module
 
     def _getlines(self, filename: str, module_globals: dict[str, Any] | None = None) -> list[str]:
@@ -271,15 +282,6 @@ class PackageView:
 
     def __getattr__(self, name: str) -> Any:
         return self._modules.real(self._generation, getattr(self._package, name))
-
-
-def _has_all(module: Any, fromlist: Iterable[str]) -> bool:
-    """Tell whether a module has all the names that are imported from it, so that nothing has to be loaded."""
-    return all(map(getattr(module, "__dict__", {}).__contains__, fromlist))
-
-
-def _is_package(name: str, module: Any) -> bool:
-    return name not in OURS and "__path__" in (own_namespace(module) or {})
 
 
 _plain_import_by_name = getattr(*IMPORT_BY_NAME)

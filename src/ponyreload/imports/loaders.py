@@ -10,10 +10,12 @@ from typing import Any
 from ponyreload.generations.context import active
 from ponyreload.imports.modules import Modules
 from ponyreload.imports.routed import RoutedModule, name_of
+from ponyreload.interpreter.frames import part_of_import
 
 __all__ = ["CandidateLoader", "NotifyingLoader"]
 
 
+@part_of_import
 class CandidateLoader:
     """Has the import system make a routed module, and runs the code of the real one in the active generation.
 
@@ -43,6 +45,7 @@ class CandidateLoader:
             raise
 
 
+@part_of_import
 class NotifyingLoader:
     """Loads a system module as its own loader does, then calls a function."""
 

@@ -16,11 +16,13 @@ from ponyreload.interpreter.attributes import namespace_of_class, own_namespace
 from ponyreload.options import marking
 
 __all__ = [
-    "MAIN", "absolute_name", "file_of", "has_source", "is_extension", "named_by", "namespace_of", "note_missing",
-    "unrouted_modules",
+    "MAIN", "absolute_name", "file_of", "has_all", "has_source", "is_extension", "may_hold_modules", "named_by",
+    "namespace_of", "note_missing", "unrouted_modules",
 ]  # fmt: skip
 
 MAIN = "__main__"
+# Packages without user modules, from which every user module imports everything.
+OURS = ("ponyreload", "ponyreload.main")
 
 
 def unrouted_modules() -> Iterator[tuple[str, Any, dict[str, Any]]]:
@@ -102,3 +104,13 @@ def named_by(name: str, fromlist: Sequence[str] | None = ()) -> list[str]:
         name = name.rpartition(".")[0]  # ``import shop.cart`` gives the package
         named.append(name)
     return named
+
+
+def has_all(module: Any, fromlist: Iterable[str]) -> bool:
+    """Tell whether a module has all the names that are imported from it, so that nothing has to be loaded."""
+    return all(map(getattr(module, "__dict__", {}).__contains__, fromlist))
+
+
+def may_hold_modules(name: str, module: Any) -> bool:
+    """Tell whether a system module is a package, which may have user modules in it."""
+    return name not in OURS and "__path__" in (own_namespace(module) or {})

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from ponyreload.generations.context import active, calling_names, note_imports
 from ponyreload.generations.generation import Generation
+from ponyreload.interpreter.frames import hide_own_frames, part_of_import
 
 __all__ = ["RoutedModule", "name_of"]
 
@@ -22,6 +23,10 @@ DESCRIPTIVE = WRITTEN_BY_IMPORT - {"__spec__"} | {
 }
 
 
+# What reading an attribute raises without a mistake of ours.
+RAISED = (AttributeError, ImportError, SyntaxError)
+
+
 class Modules(Protocol):
     """Where a routed module finds the real ones."""
 
@@ -32,6 +37,7 @@ class Modules(Protocol):
         """Return the generation's module *name* if the calling thread may see it, else None."""
 
 
+@part_of_import
 class RoutedModule(ModuleType):
     """Represents a user module in `sys.modules`.
 
@@ -49,23 +55,27 @@ class RoutedModule(ModuleType):
         _own(self).update((key, theirs[key]) for key in WRITTEN_BY_IMPORT & theirs.keys())
 
     def __getattribute__(self, attribute: str) -> Any:
-        generation = active()
-        if generation is None:
-            return super().__getattribute__(attribute)
-        name, modules = name_of(self), _modules_of(self)
-        if attribute in DESCRIPTIVE:
-            module = modules.loaded(generation, name)
-            return super().__getattribute__(attribute) if module is None else getattr(module, attribute)
-        if generation.imports is not None:
-            note_imports((name,), calling_names())
         try:
-            module = modules.load(generation, name)
-        except ModuleNotFoundError as error:
-            if error.name != name:
-                raise
-            # For code that holds an object of an older generation, the attribute is missing, not broken.
-            raise AttributeError(f"module {name!r} is not part of generation {generation.number}") from error
-        return getattr(module, attribute)
+            generation = active()
+            if generation is None:
+                return super().__getattribute__(attribute)
+            name, modules = name_of(self), _modules_of(self)
+            if attribute in DESCRIPTIVE:
+                module = modules.loaded(generation, name)
+                return super().__getattribute__(attribute) if module is None else getattr(module, attribute)
+            if generation.imports is not None:
+                note_imports((name,), calling_names())
+            try:
+                module = modules.load(generation, name)
+            except ModuleNotFoundError as error:
+                if error.name != name:
+                    raise
+                # For code that holds an object of an older generation, the attribute is missing, not broken.
+                raise AttributeError(f"module {name!r} is not part of generation {generation.number}") from error
+            return getattr(module, attribute)
+        except BaseException as error:
+            hide_own_frames(error, RAISED)
+            raise
 
     def __setattr__(self, attribute: str, value: Any) -> None:
         generation = active()
