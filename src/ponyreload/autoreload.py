@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ponyreload import project
 from ponyreload.generations.context import active, bind
 from ponyreload.project import HiddenError, own_imports
+from ponyreload.tracebacks import hide_own_frames
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -142,7 +143,11 @@ class AutoreloadMiddleware:
             self._call = reloader.slot(key, f"the AutoreloadMiddleware of {where}", application, filler, place=place)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        return self._call(environ, start_response)
+        try:
+            return self._call(environ, start_response)
+        except BaseException as error:
+            hide_own_frames(error, expected=())
+            raise
 
 
 def generation() -> int:

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
+from ponyreload.tracebacks import hide_own_frames, part_of_import
+
 __all__ = [
     "HiddenError", "begin_in_child", "is_installed", "is_project_file", "library_folders", "lock", "own_imports",
     "plain_import",
@@ -112,6 +114,7 @@ def _restore() -> None:
         builtins.__import__ = _plain
 
 
+@part_of_import
 def _import(
     name: str,
     globals: Mapping[str, object] | None = None,
@@ -126,13 +129,8 @@ def _import(
     try:
         return _plain(name, globals, locals, fromlist, level)
     except BaseException as error:
-        # As `hide_own_frames` of `interpreter.frames` does: other threads see no frame of ours.
-        error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next
+        hide_own_frames(error)  # other threads come by here too
         raise
-
-
-# As `part_of_import` there does.
-_import.__code__ = _import.__code__.replace(co_filename=f"{__file__} (as importlib._bootstrap)")
 
 
 def _require(top: str, library: str) -> None:

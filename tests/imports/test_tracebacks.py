@@ -143,3 +143,36 @@ def test_a_warning_about_an_import_names_the_line_that_imports(project, first):
         tell(seen=[(os.path.basename(each.filename), each.lineno) for each in seen if each.category is UserWarning])
     """)
     assert told["seen"] == [["app.py", 4], ["app.py", 4]]
+
+
+BODIES = {
+    "at once": "def answer():\n    fail()",
+    "later": "def answer():\n    yield b'1'\n    fail()",
+    "by exit": "def answer():\n    raise SystemExit(1)",
+}
+
+
+@pytest.mark.parametrize("when", BODIES)
+def test_what_a_server_sees_of_a_failed_request_has_no_frames_of_ours(project, when):
+    told = project({
+        "gate.py": GATE,
+        "app.py": "from ponyreload import *\nuse_autoreload()\ndef fail():\n    1 / 0\n" + BODIES[when] + """
+@AutoreloadMiddleware
+def application(environ, start_response):
+    start_response("200 OK", [])
+    return answer()
+""",
+    }).drive("""
+        import app, gate
+        try:
+            list(start(app.application))
+        except BaseException as error:
+            tell(seen=gate.shown(error.__cause__ or error))
+    """)  # fmt: skip
+    at_once = ["driving.py:start", "app.py:application", "app.py:answer"]
+    expected = {"at once": [*at_once, "app.py:fail"], "later": ["app.py:answer", "app.py:fail"], "by exit": at_once}
+    kind, frames = told["seen"]
+    assert kind == ("SystemExit" if when == "by exit" else "ZeroDivisionError")
+    if sys.version_info < (3, 11):
+        frames = [each for each in frames if not each.endswith((":__call__", ":__next__"))]
+    assert frames == (expected[when][1:] if when == "by exit" else expected[when])

@@ -193,7 +193,7 @@ def test_importing_all_of_it_imports_no_more_than_it_takes_to_decorate_and_to_as
     names = project({}).run("-c", code).stdout.split()
     assert slow & {*names} == set()
     rooms = {name.split(".")[1] for name in names if name.startswith("ponyreload.")}
-    assert rooms == {"autoreload", "errors", "generations", "lifecycle", "options", "project"}
+    assert rooms == {"autoreload", "errors", "generations", "lifecycle", "options", "project", "tracebacks"}
 
 
 def test_a_type_checker_sees_the_types_of_the_public_names(project):

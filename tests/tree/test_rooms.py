@@ -28,7 +28,7 @@ LEVELS = (
     "generations",
     "code options interpreter",
     "project",
-    "errors reporting",
+    "errors reporting tracebacks",
 )
 
 

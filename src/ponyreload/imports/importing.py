@@ -35,8 +35,8 @@ from ponyreload.imports.names import MAIN, absolute_name, file_of, has_all, may_
 from ponyreload.imports.routed import RoutedModule, name_of
 from ponyreload.imports.specs import copied
 from ponyreload.interpreter.attributes import own_namespace
-from ponyreload.interpreter.frames import hide_own_frames, part_of_import
 from ponyreload.interpreter.private import FIND_SPEC, IMPORT_BY_NAME, INITIALIZING, MAY_BE_INITIALIZING
+from ponyreload.tracebacks import hide_own_frames, part_of_import
 
 __all__ = ["ImportHooks"]
 

@@ -10,7 +10,7 @@ from typing import Any
 from ponyreload.generations.context import active
 from ponyreload.imports.modules import Modules
 from ponyreload.imports.routed import RoutedModule, name_of
-from ponyreload.interpreter.frames import part_of_import
+from ponyreload.tracebacks import part_of_import
 
 __all__ = ["CandidateLoader", "NotifyingLoader"]
 

@@ -22,10 +22,10 @@ from ponyreload.imports.routed import RoutedModule, name_of
 from ponyreload.imports.sharing import give_children
 from ponyreload.imports.specs import Specs
 from ponyreload.imports.table import Table
-from ponyreload.interpreter.frames import part_of_import
 from ponyreload.interpreter.private import INITIALIZING, DeadlockError, module_lock
 from ponyreload.interpreter.turns import give_turn
 from ponyreload.options import marking
+from ponyreload.tracebacks import part_of_import
 
 __all__ = ["Modules", "plain_import", "plain_reload"]
 

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from ponyreload.generations.context import active, calling_names, note_imports
 from ponyreload.generations.generation import Generation
-from ponyreload.interpreter.frames import hide_own_frames, part_of_import
+from ponyreload.tracebacks import hide_own_frames, part_of_import
 
 __all__ = ["RoutedModule", "name_of"]
 

@@ -7,6 +7,7 @@ from contextvars import Context
 from typing import TYPE_CHECKING
 
 from ponyreload.generations.lease import Lease
+from ponyreload.tracebacks import hide_own_frames
 from ponyreload.wsgi.exits import in_place_of
 
 if TYPE_CHECKING:
@@ -47,8 +48,13 @@ class LeasedBody:
         assert self._parts is not None
         try:
             return self._context.run(next, self._parts)
+        except StopIteration:
+            raise
         except SystemExit as error:
             raise in_place_of(error)  # noqa: B904 - as above
+        except BaseException as error:
+            hide_own_frames(error, expected=())
+            raise
 
     def close(self) -> None:
         """Close the application's body, and release the generation; the server calls this once."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from ponyreload.generations.context import enter, entered_generation
 from ponyreload.generations.generation import Generation
 from ponyreload.generations.lease import Lease
+from ponyreload.tracebacks import hide_own_frames
 from ponyreload.wsgi.bodies import LeasedBody, SizedBody, is_file
 from ponyreload.wsgi.exits import in_place_of
 from ponyreload.wsgi.places import at
@@ -101,8 +102,9 @@ class Slot:
         except SystemExit as error:
             leases.release(lease)
             raise in_place_of(error)  # noqa: B904 - it has its cause
-        except BaseException:
+        except BaseException as error:
             leases.release(lease)
+            hide_own_frames(error, expected=())
             raise
         # The server may treat these in its own way, so they stay as they are; no code of the application is to run.
         if type(body) in (list, tuple) or is_file(body, environ):
