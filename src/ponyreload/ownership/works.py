@@ -121,6 +121,6 @@ class Work:
 
 
 def _runs_here(executor: Any) -> bool:
-    """Tell whether a thread of this interpreter calls what an executor of threads is given, and not a copy elsewhere."""
+    """Tell whether an executor of threads calls what it is given, and not a copy of it in another interpreter."""
     other = getattr(sys.modules.get("concurrent.futures.interpreter"), "InterpreterPoolExecutor", ())
     return not isinstance(executor, other)
