@@ -25,6 +25,10 @@ POOLS = """
         executor.submit(wait)
         assert at_gate.wait(20)
 
+    def start(data):
+        threading.Thread(target=lambda: kept.append(load(data))).start()
+        return []
+
     def load(data, *rest):
         wait()
         return pickle.loads(data)
@@ -72,6 +76,7 @@ APP = """
         return leave
 
     WAYS |= {
+        "thread left": pools.start,
         "left to an executor": left(lambda data: pools.executor.submit(pools.load, data)),
         "left to a pool": left(lambda data: pools.pool.apply_async(pools.load, (data,))),
         "mapped in a pool": left(lambda data: pools.pool.map_async(pools.load, [data, data], 1)),
@@ -101,9 +106,10 @@ DRIVE = """
 
 @pytest.fixture
 def drive(project):
-    def run(code: str, options: str = "", after: str = "") -> dict:
+    def run(code: str, options: str = "", after: str = "", **environment: str) -> dict:
         app = APP.replace("{options}", options).replace("{after}", after)
-        return project({"pools.py": POOLS, "app.py": app}).drive(textwrap.dedent(DRIVE) + textwrap.dedent(code))
+        site = project({"pools.py": POOLS, "app.py": app})
+        return site.drive(textwrap.dedent(DRIVE) + textwrap.dedent(code), **environment)
 
     return run
 
@@ -213,6 +219,21 @@ def test_work_that_holds_a_generation_for_long_is_named_with_its_request(drive):
     assert told["line"] == "GET /left to an executor (pools.load in a pool)"
     (named,) = [line for line in told["stderr"].splitlines() if "is held by" in line]
     assert "generation 1 is held by GET /left to an executor (pools.load in a pool), open for 0 s" in named
+
+
+def test_a_thread_that_a_library_starts_in_a_request_serves_all_generations(drive):
+    # Python 3.14 and later can be told, or built, to hand a thread the context of the one that starts it.
+    told = drive(
+        """
+        leave("thread left")
+        until(is_retired)
+        pools.open_gate.set()
+        until(lambda: pools.kept)
+        tell(is_new=type(pools.kept[0]) is app.Order)
+        """,
+        PYTHON_THREAD_INHERIT_CONTEXT="1",
+    )
+    assert told["is_new"]
 
 
 def test_a_process_pool_gets_the_function_itself_and_holds_the_generation(drive):

@@ -99,6 +99,9 @@ def owner_in(namespaces: Iterable[Names]) -> Generation | None:
 
 def names_of(thing: Any) -> Names | None:
     """Return the globals of the user code that *thing* is or calls; None if that is other code."""
+    if type(thing) is FunctionType and (MARK in thing.__globals__ or not thing.__dict__):
+        # What is asked at each start of a thread: nothing else has to be looked at.
+        return thing.__globals__ if MARK in thing.__globals__ else None
     return next((names for names in namespaces_of(thing) if MARK in names), None)
 
 

@@ -16,13 +16,14 @@ from ponyreload.generations.context import (
     bind,
     calling,
     calling_names,
+    entered,
     entered_generation,
     generation_of,
     is_for_process,
 )
 from ponyreload.generations.generation import Generation
 from ponyreload.generations.owners import names_of
-from ponyreload.interpreter.attributes import own_namespace
+from ponyreload.interpreter.attributes import module_of, own_namespace
 from ponyreload.interpreter.patches import Patches
 from ponyreload.interpreter.private import target_of
 from ponyreload.ownership.leftovers import Leftovers, runs_server
@@ -34,6 +35,8 @@ __all__ = ["Threads"]
 GRACE_SECONDS = 5.0
 # Seconds to wait for one thread before the others, and the end of the process, are checked.
 STEP_SECONDS = 0.05
+# Whether a thread begins with a copy of the context of the one that starts it; new in Python 3.14.
+INHERIT: bool = getattr(sys.flags, "thread_inherit_context", False)
 
 
 class Threads:
@@ -63,15 +66,20 @@ class Threads:
 
         @functools.wraps(plain)
         def start(self: threading.Thread) -> None:
-            note(self, sys._getframe(1).f_globals)
-            plain(self)
+            is_own = note(self, sys._getframe(1).f_globals)
+            if is_own or not INHERIT:
+                plain(self)
+                return
+            # A thread of a library may serve all generations, whichever request has it start.
+            with entered(None):
+                plain(self)
 
         self._patches.put(threading.Thread, "start", start)
 
-    def _note(self, thread: threading.Thread, caller: dict[str, Any]) -> None:
-        """Record whose thread is about to start; code with the globals *caller* starts it."""
+    def _note(self, thread: threading.Thread, caller: dict[str, Any]) -> bool:
+        """Record whose thread is about to start, by code with the globals *caller*; tell whether it is user code's."""
         if is_for_process():
-            return
+            return False
         names = _names_of_thread(thread) or caller
         if MARK in names:
             by = maker_in(names)
@@ -84,6 +92,7 @@ class Threads:
             if user is not None:
                 bind(calling_names())
                 self._of_libraries.add(Maker(user, None), thread)
+        return MARK in names
 
     def cancel_timers(self, generation: Generation) -> None:
         """Cancel the timers of *generation*, and from now on every timer that it starts."""
@@ -129,9 +138,10 @@ class Threads:
 
 def _names_of_thread(thread: threading.Thread) -> dict[str, Any] | None:
     """Return the globals of the user code that a thread runs: its class's, or its target's."""
-    is_timer = isinstance(thread, threading.Timer)
-    given = (own_namespace(thread) or {}).get("function") if is_timer else target_of(thread)
-    return names_of(type(thread)) or names_of(given)
+    kind = type(thread)
+    given = (own_namespace(thread) or {}).get("function") if issubclass(kind, threading.Timer) else target_of(thread)
+    # Python's own classes are nobody's, and those of most threads. To look through one takes longer than all else.
+    return (None if module_of(kind) == "threading" else names_of(kind)) or names_of(given)
 
 
 def _is_waited_for(thread: threading.Thread, generation: Generation) -> bool:
