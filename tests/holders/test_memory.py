@@ -193,3 +193,30 @@ def test_a_generation_that_serves_keeps_nothing_of_its_load(project):
     """)
     assert told["names"] == ["app", "shop"]
     assert told["locks"] == told["runs"] == 0
+
+
+def test_threads_that_somebody_keeps_keep_no_generation(project):
+    files = {
+        "keeper.py": """
+            import threading
+            threads = []
+            plain = threading.Thread.start
+
+            def start(thread):
+                threads.append(thread)
+                plain(thread)
+
+            threading.Thread.start = start
+        """,
+        "app.py": APP.replace("{code}", ORDINARY["thread"]).replace("import shop", "import keeper, shop"),
+        "shop.py": "from ponyreload import *\nX = 1\n",
+    }
+    told = project(files).drive("""
+        import app, keeper
+        for _ in range(3):
+            app.reloader.reload()
+        until(lambda: len(app.reloader.living) == 1)
+        until(lambda: living_generations() == [4])
+        tell(threads=len(keeper.threads))
+    """)
+    assert told["threads"] >= 6

@@ -195,11 +195,15 @@ class LoadThread(threading.Thread):
 
     def __init__(self, load: Load) -> None:
         super().__init__(name=f"ponyreload generation {load.generation.number}", daemon=True)
-        self.load = load
+        self.load: Load | None = load
 
     def run(self) -> None:
+        assert self.load is not None
         self._runs = True
-        self.load.run()
+        try:
+            self.load.run()
+        finally:
+            self.load = None  # a debugger, for one, keeps the objects of threads
 
     @property
     def daemon(self) -> bool:
