@@ -238,9 +238,9 @@ def test_a_thread_that_a_library_starts_in_a_request_serves_all_generations(driv
 
 def test_a_process_pool_gets_the_function_itself_and_holds_the_generation(drive):
     told = drive("""
-        import concurrent.futures
+        import concurrent.futures, multiprocessing
         os.mkfifo("gate")
-        with concurrent.futures.ProcessPoolExecutor(1) as pools.executor:
+        with concurrent.futures.ProcessPoolExecutor(1, multiprocessing.get_context("fork")) as pools.executor:
             pools.load, app.pickle.dumps = Path.read_text, lambda order: Path("gate")
             request(application, "/left to an executor")
             save()
