@@ -8,7 +8,6 @@ import threading
 
 import pytest
 
-from ponyreload.holders.objects import locals_of
 from ponyreload.interpreter import frames
 from projects import SOURCE
 
@@ -178,14 +177,14 @@ def waiting():
 
 
 def test_variables_of_a_function_that_another_thread_runs_are_looked_at(waiting):
-    assert locals_of(waiting)["mine"] == "a variable"
+    assert frames.locals_of(waiting)["mine"] == "a variable"
 
 
 def test_without_a_gil_they_are_not(waiting, no_gil):
     def look(mine):
-        return locals_of(sys._getframe())
+        return frames.locals_of(sys._getframe())
 
-    assert locals_of(waiting) == {}
+    assert frames.locals_of(waiting) == {}
     assert look("my variable") == {"mine": "my variable"}
 
 
@@ -195,7 +194,7 @@ def test_without_a_gil_a_suspended_generator_may_be_resumed_by_another_thread(no
 
     generator = generate("its variable")
     next(generator)
-    assert locals_of(generator.gi_frame) == {}
+    assert frames.locals_of(generator.gi_frame) == {}
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 14), reason="reads them safely")

@@ -524,3 +524,162 @@ def test_a_forked_process_has_sound_locks_and_none_of_the_threads(drive):
     """)  # fmt: skip
     assert told["statuses"] == [0] * 20
     assert told["threads"] == 1
+
+
+# -- what libraries run for user code ----------------------------------------------------------------------------
+
+
+def test_the_threads_of_a_library_that_user_code_started_are_stopped_and_named_once(drive):
+    told = drive("""
+        def inotify_instances():
+            return sum("inotify" in os.readlink(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd")
+                       if os.path.islink(f"/proc/self/fd/{fd}"))
+
+        def next_generation():
+            reloader.reload()
+            retired()
+
+        next_generation()  # from here on, ponyreload has one itself
+        before = inotify_instances()
+        for _ in range(4):
+            next_generation()
+        tell(instances=inotify_instances() - before, names=names(), said=app.said)
+    """, after="""
+        import logging.handlers, queue, sched_like
+        from watchdog.events import FileSystemEventHandler
+        from watchdog.observers import Observer
+
+        class Handler(FileSystemEventHandler):
+            def on_any_event(self, event):
+                pass
+
+        said = keep("said", list)
+        observer = Observer()
+        observer.schedule(Handler(), ".")
+        observer.name = "observer"
+        observer.start()
+        listener = logging.handlers.QueueListener(queue.Queue())
+        listener.start()
+        scheduler = sched_like.Scheduler(said)
+        scheduler.start()
+        threading.Thread(target=sched_like.Scheduler(said).run, name="scheduler", daemon=True).start()
+    """, sched_like="""
+        USE_AUTORELOAD = False
+        import threading
+
+        class Scheduler:
+            def __init__(self, said):
+                self.ends, self.said = threading.Event(), said
+
+            def start(self):
+                self._launch(threading.Thread(target=self.run, name="scheduler", daemon=True))
+
+            def _launch(self, thread):
+                thread.start()
+
+            def run(self):
+                self.ends.wait()
+
+            def shutdown(self, wait=True):
+                self.said.append(wait)
+                self.ends.set()
+    """)  # fmt: skip
+    assert told["said"] == [True] * 10
+    assert [told["names"].count(name) for name in ("observer", "scheduler")] == [1, 2]
+    assert told["instances"] == 0
+    assert sum("_monitor" in name for name in told["names"]) == 1
+    assert warnings(told) == []
+    stopped = [line.partition(" the ")[2] for line in told["stderr"].splitlines() if " has retired: stopped the" in line]
+    assert sorted(stopped) == [
+        "logging.handlers.QueueListener that it started",
+        "sched_like.Scheduler that it started",
+        "watchdog.observers.inotify.InotifyObserver that it started",
+    ]
+
+
+def test_what_a_library_runs_for_all_generations_is_not_stopped(drive):
+    told = drive("""
+        for _ in range(3):
+            reloader.reload()
+            retired()
+        alive = names()
+        system.stop.set()
+        tell(names=alive, said=system.lines)
+    """, after="""
+        import services
+        services.use()
+        services.shared.start()
+        kept = keep("service", services.Service)
+        kept.start("kept")
+        class Own(services.Service):
+            def stop(self):
+                system.lines.append("own")
+        Own().start("own")
+        services.Needy().start("needy")
+    """, services="""
+        import system, threading
+
+        class Service:
+            thread = None
+
+            def start(self, name="shared"):
+                if self.thread is None:
+                    self.thread = threading.Thread(target=self.run, name=name, daemon=True)
+                    self.thread.start()
+
+            def run(self):
+                system.stop.wait()
+
+            def stop(self):
+                system.lines.append("stop")
+
+        class Needy(Service):
+            def stop(self, how):
+                pass
+
+        shared = Service()
+        lazily = []
+
+        class Registry:
+            def __init__(self):
+                self.service = Service()
+
+        registry = [[Registry()]]
+
+        def use():
+            registry[0][0].service.start("lazily")
+    """)  # fmt: skip
+    assert [told["names"].count(name) for name in ("shared", "kept", "lazily", "own", "needy")] == [1, 1, 1, 4, 4]
+    assert told["said"] == []
+
+
+def test_a_library_that_does_not_stop_holds_up_no_retirement_for_long(drive):
+    told = drive("""
+        reloader.reload()
+        retired()
+        system.stop.set()
+        tell()
+    """, after="""
+        import stubborn
+        stubborn.Failing().start()
+        stubborn.Waiting().start()
+    """, stubborn="""
+        import system, threading
+
+        class Waiting(threading.Thread):
+            def __init__(self):
+                super().__init__(name="stubborn", daemon=True)
+
+            def run(self):
+                system.stop.wait()
+
+            def stop(self):
+                self.join()
+
+        class Failing(Waiting):
+            def stop(self):
+                raise ValueError("not now")
+    """)  # fmt: skip
+    assert "stubborn.Failing failed to stop: ValueError: not now" in told["stderr"]
+    (named,) = warnings(told)
+    assert named.count("'stubborn' (runs stubborn.Waiting.run)") == 2

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
-import sys
 from contextvars import Context
 from types import (
     AsyncGeneratorType,
@@ -21,14 +19,10 @@ from typing import Any
 from ponyreload.generations.generation import Generation
 from ponyreload.generations.owners import is_of, namespace_of
 from ponyreload.interpreter.attributes import class_name, mro_of, namespace_of_class, value_of
-from ponyreload.interpreter.frames import callers
-from ponyreload.interpreter.private import has_gil
 from ponyreload.options import marking
 from ponyreload.reporting import shown
 
-__all__ = [
-    "attribute_holding", "belongs", "code_name", "described", "key_of", "locals_of", "noun", "place", "shown_key",
-]  # fmt: skip
+__all__ = ["attribute_holding", "belongs", "code_name", "described", "key_of", "noun", "place", "shown_key"]
 
 # A dict's key is shown to this length.
 KEY_LENGTH = 40
@@ -41,9 +35,6 @@ WITH_CODE = (
     *((FunctionType, "function"), (MethodType, "method"), (GeneratorType, "generator")),
     *((CoroutineType, "coroutine"), (AsyncGeneratorType, "generator")),
 )
-# What calls one of these may have changed what `f_locals` gives, which is made anew when it is looked at.
-MAKES_LOCALS = {"dir", "eval", "exec", "locals", "vars"}
-
 # What tells objects apart: made of the address as `id` is, but with the bits where hash tables look. With `id`, which
 # is a multiple of 16, the search takes half as long again.
 key_of = object.__hash__
@@ -141,27 +132,3 @@ def attribute_holding(thing: Any, value: object) -> str | None:
             if (is_of_c or type(member) is MemberDescriptorType) and value_of(member, thing) is value:
                 return str(name)
     return None
-
-
-def locals_of(frame: FrameType) -> dict[str, Any]:
-    """Return the variables of a function by their names, or none of them where looking would disturb it.
-
-    Without a GIL, reading them while another thread runs the function may crash Python. So they are read only if the
-    calling thread runs it: any other function, a suspended generator too, may be resumed by another thread meanwhile.
-    """
-    if not has_gil() and all(each is not frame for each in callers()):
-        return {}
-    code = frame.f_code
-    if not code.co_flags & inspect.CO_OPTIMIZED:  # a module or a class: its true namespace
-        own = frame.f_locals
-        return own.copy() if type(own) is dict and own is not frame.f_globals else {}
-    if sys.version_info >= (3, 13):
-        return dict(frame.f_locals.items())
-    # With a trace function, this may be the dict that a debugger is just working on.
-    if frame.f_trace is not None or not MAKES_LOCALS.isdisjoint(code.co_names):
-        return {}
-    # The frame keeps this dict, and it what the variables were, for as long as the function runs.
-    kept = frame.f_locals
-    variables = kept.copy()
-    kept.clear()
-    return variables

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 from ponyreload.generations.context import MARK
 from ponyreload.generations.generation import Generation
-from ponyreload.holders.objects import described, key_of, locals_of, place
+from ponyreload.holders.objects import described, key_of, place
 from ponyreload.interpreter.attributes import module_of, namespace_of_module
-from ponyreload.interpreter.frames import outward, thread_frames
+from ponyreload.interpreter.frames import locals_of, outward, thread_frames
 from ponyreload.interpreter.private import signal_handler
 from ponyreload.options import marking
 

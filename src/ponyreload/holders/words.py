@@ -28,13 +28,13 @@ from ponyreload.holders.objects import (
     belongs,
     code_name,
     described,
-    locals_of,
     noun,
     place,
     shown_key,
 )
 from ponyreload.holders.roots import Kind, Root
 from ponyreload.interpreter.attributes import own_namespace
+from ponyreload.interpreter.frames import locals_of
 from ponyreload.interpreter.private import Finalizer
 
 __all__ = ["in_words"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import inspect
 import operator
 import sys
 import threading
@@ -14,13 +15,15 @@ from typing import Any
 
 from ponyreload.interpreter import private
 
-__all__ = ["callers", "outward", "thread_frames"]
+__all__ = ["callers", "locals_of", "outward", "thread_frames"]
 
 # On these Pythons, a collection that begins while the frames are listed, and lets another thread run, can leave all
 # threads waiting for each other (https://github.com/python/cpython/issues/106883). Python 3.10 makes no objects there
 # that the collector counts. Python 3.11.9 turns the collector off there itself. From 3.12 on, a collection begins
 # between two instructions of Python code, and so never there.
 CAN_DEADLOCK = (3, 11) <= sys.version_info[:3] < (3, 11, 9)
+# What calls one of these may have changed what `f_locals` gives, which is made anew when it is looked at.
+MAKES_LOCALS = {"dir", "eval", "exec", "locals", "vars"}
 
 
 def outward(frame: FrameType | None) -> Iterator[FrameType]:
@@ -39,7 +42,7 @@ def thread_frames() -> dict[int, FrameType]:
     """Return the innermost frame of each thread:  {140187: <frame>}
 
     Without a GIL, Python 3.13 does not let another thread's frames be read safely. Then only the calling thread's is
-    returned. Later versions lock what is read here, but not the variables; see `holders.objects.locals_of`.
+    returned. Later versions lock what is read here, but not the variables; see `locals_of`.
     """
     if not private.has_gil() and sys.version_info < (3, 14):
         return {threading.get_ident(): sys._getframe()}
@@ -62,3 +65,27 @@ def _frames_without_collection() -> dict[int, FrameType]:
     except BaseException:  # from an audit hook
         turns_it_on()
         raise
+
+
+def locals_of(frame: FrameType) -> dict[str, Any]:
+    """Return the variables of a function by their names, or none of them where looking would disturb it.
+
+    Without a GIL, reading them while another thread runs the function may crash Python. So they are read only if the
+    calling thread runs it: any other function, a suspended generator too, may be resumed by another thread meanwhile.
+    """
+    if not private.has_gil() and all(each is not frame for each in callers()):
+        return {}
+    code = frame.f_code
+    if not code.co_flags & inspect.CO_OPTIMIZED:  # a module or a class: its true namespace
+        own = frame.f_locals
+        return own.copy() if type(own) is dict and own is not frame.f_globals else {}
+    if sys.version_info >= (3, 13):
+        return dict(frame.f_locals.items())
+    # With a trace function, this may be the dict that a debugger is just working on.
+    if frame.f_trace is not None or not MAKES_LOCALS.isdisjoint(code.co_names):
+        return {}
+    # The frame keeps this dict, and it what the variables were, for as long as the function runs.
+    kept = frame.f_locals
+    variables = kept.copy()
+    kept.clear()
+    return variables

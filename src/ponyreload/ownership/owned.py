@@ -126,6 +126,7 @@ class Owned:
         self._do(
             lambda: self.threads.cancel_timers(generation),
             lambda: self._executors.shut_down(generation),
+            lambda: self.threads.stop(generation),
             lambda: self.threads.join(generation),
             lambda: self._exits.run(generation),
             lambda: run_finalizers(generation),

@@ -28,6 +28,7 @@ from ponyreload.interpreter.patches import Patches
 from ponyreload.interpreter.private import target_of
 from ponyreload.ownership.leftovers import Leftovers, runs_server
 from ponyreload.ownership.makers import Belongings, Maker, maker_in
+from ponyreload.ownership.stoppable import is_started_by_user_code, stop_all
 
 __all__ = ["Threads"]
 
@@ -53,6 +54,8 @@ class Threads:
         self.own: Belongings[threading.Thread] = Belongings()
         # Threads that a library has started while a generation's code called it.
         self._of_libraries: Belongings[threading.Thread] = Belongings()
+        # Those of them that it has started itself, by a method of what can stop them.
+        self._stoppable: Belongings[threading.Thread] = Belongings()
         # Generations that have begun to retire: a timer that one of these starts is cancelled at once.
         self._over: WeakSet[Generation] = WeakSet()
         self._leftovers = Leftovers(self.own, self._of_libraries)
@@ -92,6 +95,8 @@ class Threads:
             if user is not None:
                 bind(calling_names())
                 self._of_libraries.add(Maker(user, None), thread)
+                if is_started_by_user_code(thread):
+                    self._stoppable.add(Maker(user, None), thread)
         return MARK in names
 
     def cancel_timers(self, generation: Generation) -> None:
@@ -105,6 +110,10 @@ class Threads:
         for thread in self.own.of(generation):
             if isinstance(thread, threading.Timer):
                 thread.cancel()
+
+    def stop(self, generation: Generation) -> None:
+        """Stop what libraries' threads work for that *generation* has started."""
+        stop_all([*self.own.of(generation), *self._stoppable.of(generation)], generation, GRACE_SECONDS)
 
     def join(self, generation: Generation) -> None:
         """Wait for the threads that Python waits for when a process ends. `superseded()` is true for them."""
@@ -133,6 +142,7 @@ class Threads:
         """Forget the threads: a forked process does not have them."""
         self.own.forget_all()
         self._of_libraries.forget_all()
+        self._stoppable.forget_all()
         self._leftovers.forget_all()
 
 
