@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 FILES = {
     "cache.py": "held = {}\n",
     "shop.py": """
@@ -158,3 +160,58 @@ def test_more_generations_than_usual_are_reported_with_their_holders_and_reloadi
     for held in range(2, 10):
         assert f"generation {held} is kept alive by cache.held['order {held}'] -> shop.Order (system module" in rest
     assert told["answer"] == "12"
+
+
+# name: (code of a user module, the object that a system module keeps, what the report calls that)
+PLAIN_CLASSES = {
+    "bare": ("class Kept:\n    rank = 1", "Kept()", "shop.Kept"),
+    "a bare class itself": ("class Kept: pass", "Kept", "class shop.Kept"),
+    "inside of another": ("class Outer:\n    class Kept: pass", "Outer.Kept()", "shop.Outer.Kept"),
+    "a subclass in a function": (
+        "class Base: pass\ndef make():\n    class Kept(Base): pass\n    return Kept()",
+        "make()",
+        "shop.make.<locals>.Kept",
+    ),
+    "exception": ("class Kept(LookupError): pass", "Kept('none')", "shop.Kept"),
+    "NamedTuple": ("class Kept(typing.NamedTuple):\n    rank: int = 1", "Kept()", "shop.Kept"),
+    "namedtuple": ("Kept = collections.namedtuple('Kept', 'rank')", "Kept(1)", "shop.Kept"),
+    "Enum": ("class Kept(enum.Enum):\n    RED = 1", "Kept.RED", "shop.Kept"),
+    "IntFlag": ("class Kept(enum.IntFlag):\n    RED = 1", "Kept.RED", "shop.Kept"),
+    "TypedDict": ("class Kept(typing.TypedDict):\n    rank: int", "Kept", "class shop.Kept"),
+    "slots": ("class Kept:\n    __slots__ = 'rank'", "Kept()", "shop.Kept"),
+    "dict": ("class Kept(dict): pass", "Kept(rank=1)", "shop.Kept"),
+    "str": ("class Kept(str): pass", "Kept('x')", "shop.Kept"),
+    "pydantic": ("import pydantic\nclass Kept(pydantic.BaseModel):\n    rank: int = 1", "Kept()", "shop.Kept"),
+    "dataclass": ("@dataclasses.dataclass\nclass Kept:\n    rank: int = 1", "Kept()", "shop.Kept"),
+}
+
+
+@pytest.mark.parametrize("kind", PLAIN_CLASSES)
+def test_an_object_of_a_class_that_leads_to_no_module_is_found(project, kind):
+    code, kept, name = PLAIN_CLASSES[kind]
+    site = files()
+    imports = "import cache, collections, dataclasses, enum, typing"
+    hold = f"X = 1\nif X == 2: cache.held['kept'] = {kept}"
+    site["shop.py"] = f"from ponyreload import *\n{imports}\n{code}\n{hold}\n"
+    told = project(site).drive(f"""{HEAD}
+    project.replace("shop.py", "X = 1", "X = 2")
+    app.reloader.wait(1, 10)
+    edit(3)
+    told_of("generation 2 is kept alive")
+    data = app.reloader.retained()
+    known = [(each.remains.number, each.holder.text) for each in app.reloader.application.retained.known()]
+    cache.held.clear()
+    edit(4)
+    until(lambda: living_generations() == [4])
+    gc.collect()
+    lines = [line for line in said.getvalue().splitlines() if "kept alive" in line]
+    retained = app.reloader.application.retained
+    tell(lines=lines, data=data, known=known, after=app.reloader.retained(), left=len(retained._in_memory()))
+    """)
+    what = "class" if name.startswith("class ") else "object"
+    text = f"generation 2 is kept alive by cache.held['kept'] -> {name} (system module cache holds a user {what})"
+    assert told["lines"] == [text]
+    assert told["data"] == [[2, ["cache.held['kept']", name], text]]
+    assert told["known"] == [[2, text]]
+    assert told["after"] == []
+    assert told["left"] == 0

@@ -589,7 +589,9 @@ def test_the_threads_of_a_library_that_user_code_started_are_stopped_and_named_o
     assert told["instances"] == 0
     assert sum("_monitor" in name for name in told["names"]) == 1
     assert warnings(told) == []
-    stopped = [line.partition(" the ")[2] for line in told["stderr"].splitlines() if " has retired: stopped the" in line]
+    stopped = [
+        line.partition(" the ")[2] for line in told["stderr"].splitlines() if " has retired: stopped the" in line
+    ]
     assert sorted(stopped) == [
         "logging.handlers.QueueListener that it started",
         "sched_like.Scheduler that it started",

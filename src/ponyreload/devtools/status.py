@@ -23,6 +23,7 @@ from ponyreload.wsgi.requests import requests_of
 
 if TYPE_CHECKING:
     from ponyreload.errors import LoadError
+    from ponyreload.holders.remains import Remains
     from ponyreload.holders.retention import Kept
 
 __all__ = ["Status"]
@@ -123,7 +124,7 @@ def _state(generation: Generation, serving: Generation) -> str:
     return "retiring" if generation.retires else "superseded"
 
 
-def _row(generation: Generation, state: str, now: float) -> dict[str, Any]:
+def _row(generation: Generation | Remains, state: str, now: float) -> dict[str, Any]:
     load = generation.load
     began = generation.published_at if generation.published else now if load is None else load.started
     return {
@@ -141,15 +142,16 @@ def _row(generation: Generation, state: str, now: float) -> dict[str, Any]:
 
 
 def _retained(kept: Kept, now: float, collected_at: float) -> dict[str, Any]:
-    generation, at, holder = kept
-    row = _row(generation, "retained", now)
-    row["superseded_seconds"] = max(0.0, now - generation.superseded_at) if generation.published else None
+    remains, holder = kept
+    generation = remains.generation()
+    row = _row(generation or remains, "retained", now)
+    row["superseded_seconds"] = max(0.0, now - remains.superseded_at) if remains.published else None
     if holder is not None:
         row["held_by"] = {"path": list(holder.path), "text": holder.text}
-    elif script_runs(generation):
+    elif generation is not None and script_runs(generation):
         row["note"] = "the script that it began with runs on in the main thread, and holds it"
-    elif collected_at <= at or now - at < COLLECTING_SECONDS:
-        row["state"] = "retired" if generation.published else "given up"
+    elif collected_at <= remains.at or now - remains.at < COLLECTING_SECONDS:
+        row["state"] = "retired" if remains.published else "given up"
         row["note"] = "its memory has not been collected yet"
     else:
         row["note"] = "what holds it has not been found; Reloader.retained() looks again"

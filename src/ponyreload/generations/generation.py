@@ -133,8 +133,6 @@ class Generation:
         self.superseded_at = 0.0
         # Whether the requests that hold it for long have been named.
         self.has_named_requests = False
-        # Whether what keeps it in memory after its retirement has been reported.
-        self.is_holder_reported = False
         # Set when the last lease of a superseded generation has ended, or the process ends: parked scripts go on.
         self.retired = threading.Event()
         # What a module is run under, until it is complete:  "shop.cart" -> its import lock

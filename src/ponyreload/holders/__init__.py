@@ -4,4 +4,4 @@ In: generations that have retired, and those that have not. Out: a `Holder` for 
 way to it in words; one report of each in the log.
 """
 
-__all__ = ["retention", "roots", "search"]
+__all__ = ["remains", "retention", "roots", "search"]

@@ -18,7 +18,7 @@ from typing import Any
 
 from ponyreload.generations.generation import Generation
 from ponyreload.generations.owners import is_of, namespace_of
-from ponyreload.interpreter.attributes import class_name, mro_of, namespace_of_class, value_of
+from ponyreload.interpreter.attributes import class_name, class_of, mro_of, namespace_of_class, value_of
 from ponyreload.options import marking
 from ponyreload.reporting import shown
 
@@ -40,11 +40,16 @@ WITH_CODE = (
 key_of = object.__hash__
 
 
-def belongs(thing: Any, generation: Generation) -> bool:
-    """Tell whether *thing* is *generation*, or is of it; see `is_of`. For a method, its function and object count."""
+def belongs(thing: Any, target: object) -> bool:
+    """Tell whether *thing* is *target* or of it: of a generation, see `is_of`, or of a class.
+
+    For a method, its function and object count.
+    """
     if type(thing) is MethodType:
-        return belongs(thing.__func__, generation) or belongs(thing.__self__, generation)
-    return thing is generation or is_of(thing, generation)
+        return belongs(thing.__func__, target) or belongs(thing.__self__, target)
+    if type(target) is Generation:
+        return thing is target or is_of(thing, target)
+    return any(each is target for each in mro_of(class_of(thing)))
 
 
 # -- what they are called ------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from ponyreload.generations.generation import Generation
+from ponyreload.holders.remains import Remains
 from ponyreload.holders.search import Holder, holder_of_each
 from ponyreload.reporting import say
 
@@ -22,18 +23,10 @@ MOST = 8
 GRACE_SECONDS = 5.0
 
 
-class Retired(NamedTuple):
-    """A generation that has retired, and when, on the monotonic clock."""
-
-    generation: weakref.ref[Generation]
-    at: float
-
-
 class Kept(NamedTuple):
-    """A retired generation that is in memory, when it retired, and what holds it, if that has been found."""
+    """A retired generation that is in memory, or of which a class is, and what holds it, if that has been found."""
 
-    generation: Generation
-    at: float
+    remains: Remains
     holder: Holder | None
 
 
@@ -52,9 +45,9 @@ class Retained:
     def __init__(self, living: Callable[[], Sequence[Generation]]) -> None:
         self._living = living
         self._lock = threading.RLock()
-        self._retired: list[Retired] = []
-        # What the last search has found:  <generation 3> -> Holder(3, ...)
-        self._found: weakref.WeakKeyDictionary[Generation, Holder] = weakref.WeakKeyDictionary()
+        self._retired: list[Remains] = []
+        # What the last search has found:  <what is left of generation 3> -> Holder(3, ...)
+        self._found: weakref.WeakKeyDictionary[Remains, Holder] = weakref.WeakKeyDictionary()
         # The last thread that reported, or is doing so.
         self._reporter = threading.Thread()
         # How many generations were in memory when that was reported as a leak; the reporter's own.
@@ -62,26 +55,30 @@ class Retained:
 
     def add(self, generation: Generation) -> None:
         """Note that a generation has retired."""
+        remains = Remains(generation)
         with self._lock:
-            self._retired = [*self._in_memory(), Retired(weakref.ref(generation), time.monotonic())]
+            self._retired = [*self._in_memory(), remains]
 
     def holders(self) -> list[Holder]:
         """Return what keeps each retired generation in memory that is; to be called after a collection."""
-        generations = [it for each, _ in self._in_memory() if (it := each()) is not None]
-        found = holder_of_each(generations, self._living())
+        remains = self._in_memory()
+        found = holder_of_each(remains, self._living())
         with self._lock:
-            for generation, holder in zip(generations, found, strict=True):
+            for each, holder in zip(remains, found, strict=True):
                 if holder is None:
-                    self._found.pop(generation, None)
+                    self._found.pop(each, None)
                 else:
-                    self._found[generation] = holder
+                    self._found[each] = holder
         return [holder for holder in found if holder is not None]
 
     def known(self) -> list[Kept]:
-        """Return what is known of retired generations that are in memory, oldest first; nothing is searched for."""
+        """Return what is known of retired generations that are in memory, oldest first; nothing is searched for.
+
+        One of which only classes are is among them once their holder has been found: they may wait for the collector.
+        """
         with self._lock:
-            kept = [(each(), at) for each, at in self._retired]
-            return [Kept(each, at, self._found.get(each)) for each, at in kept if each is not None]
+            kept = [Kept(each, self._found.get(each)) for each in self._in_memory()]
+        return [each for each in kept if each.holder is not None or each.remains.generation() is not None]
 
     def report(self) -> bool:
         """Report what is new, in a thread of its own; to be called after a collection.
@@ -93,7 +90,7 @@ class Retained:
         since = time.monotonic() - GRACE_SECONDS
         is_leak = self._superseded() > self._most_reported
         with self._lock:
-            unreported = self._in_memory(unreported=True)
+            unreported = [each for each in self._in_memory() if not each.is_reported]
             due = [each for each in unreported if each.at <= since]
             is_reporting = self._reporter.is_alive()
             if (due or is_leak) and not is_reporting:
@@ -106,22 +103,23 @@ class Retained:
         """Begin anew in a forked process, where another thread of the parent may have held the lock."""
         self._lock = threading.RLock()
 
-    def _in_memory(self, unreported: bool = False) -> list[Retired]:
-        """Return the retired generations that are in memory, or those of them that were not reported."""
+    def _in_memory(self) -> list[Remains]:
+        """Return the retired generations that are in memory, or of which a class is."""
         with self._lock:
-            rows = [(each, each.generation()) for each in self._retired]
-        return [each for each, it in rows if it is not None and not (unreported and it.is_holder_reported)]
+            return [each for each in self._retired if each.in_memory()]
 
     def _superseded(self) -> int:
-        return len(self._in_memory()) + len(self._living()) - 1
+        """Return how many are in memory as a whole."""
+        return sum(each.generation() is not None for each in self._in_memory()) + len(self._living()) - 1
 
-    def _report(self, due: Sequence[Retired]) -> None:
+    def _report(self, due: Sequence[Remains]) -> None:
         found = self.holders()
-        for generation, _, holder in self.known():
-            if any(each.generation() is generation for each in due):
-                generation.is_holder_reported = True
-                if holder is not None:
-                    say(holder.text, logging.WARNING)
+        for each in due:
+            each.is_reported = True
+            with self._lock:
+                holder = self._found.get(each)
+            if holder is not None:
+                say(holder.text, logging.WARNING)
         number = self._superseded()
         if number > self._most_reported:
             self._most_reported = number

@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 from ponyreload.generations.generation import Generation
 from ponyreload.holders.objects import key_of
+from ponyreload.holders.remains import Remains
 from ponyreload.holders.roots import roots_of_modules, roots_of_registries, roots_of_threads, script_runs
-from ponyreload.holders.walk import Walk
+from ponyreload.holders.walk import Target, Walk
 from ponyreload.holders.words import in_words
 
 __all__ = ["Holder", "holder_of_each"]
@@ -38,15 +39,17 @@ class Holder(NamedTuple):
     text: str
 
 
-def holder_of_each(generations: Sequence[Generation], living: Iterable[Generation] = ()) -> list[Holder | None]:
-    """Return the nearest holder of each of these generations, or None if nothing holds it.
+def holder_of_each(
+    generations: Sequence[Generation | Remains], living: Iterable[Generation] = ()
+) -> list[Holder | None]:
+    """Return the nearest holder of each of these generations, or of what is left of it; None if nothing holds that.
 
     Not reported are variables of ponyreload's functions that are calling this; a cycle that waits for the collector;
     that ponyreload keeps the last generation of which the load failed; and what holds generation 1 while the script
     that it was adopted from runs, because the script holds it whatever else does.
 
     Args:
-        generations: Generations that have been retired.
+        generations: Generations that have been retired, or what is left of them.
         living: Those that have not. What their modules hold of an older one is reported as theirs.
 
     No code of the application is called, and nothing of it is changed. Other threads go on; what they change
@@ -57,7 +60,7 @@ def holder_of_each(generations: Sequence[Generation], living: Iterable[Generatio
     found: dict[int, Holder] = {}
     with _searching.setdefault(os.getpid(), threading.Lock()):
         others = [each for each in living if not any(each is retired for retired in generations)]
-        wanted = [each for each in generations if not script_runs(each)]
+        wanted = [each for each in generations if not any(map(_is_of_script, _in_memory(each)))]
         for _ in range(ATTEMPTS):
             if not wanted or not _look(wanted, others, found):
                 break
@@ -65,20 +68,28 @@ def holder_of_each(generations: Sequence[Generation], living: Iterable[Generatio
     return [found.get(key_of(each)) for each in generations]
 
 
-def _look(wanted: Sequence[Generation], living: Sequence[Generation], found: dict[int, Holder]) -> bool:
+def _in_memory(wanted: Generation | Remains) -> Sequence[object]:
+    return (wanted,) if type(wanted) is Generation else wanted.in_memory()  # type: ignore[union-attr]
+
+
+def _is_of_script(thing: object) -> bool:
+    return type(thing) is Generation and script_runs(thing)
+
+
+def _look(wanted: Sequence[Generation | Remains], living: Sequence[Generation], found: dict[int, Holder]) -> bool:
     """Search once; enter what was found. Tell whether to search again, because a way got lost."""
-    walk = Walk(wanted)
+    walk = Walk(Target(thing, each) for each in wanted for thing in _in_memory(each))
     try:
         walk.go([*roots_of_modules(living), *roots_of_registries(), *roots_of_threads()])
         if walk.targets:
             walk.go_into_unseen()
         # Of a load that failed, ponyreload keeps what it read and why it failed until the next one.
-        walk.targets = {key: each for key, each in walk.targets.items() if each.published}
+        walk.targets = {key: each for key, each in walk.targets.items() if each.of.published}
         if walk.targets:
             walk.go_into_ours()
         for way in walk.ways:
-            kept = way.generation
-            path, reason = in_words(kept, way.root, way.path)
+            kept = way.target.of
+            path, reason = in_words(way.target.thing, way.root, way.path)
             name = f"generation {kept.number}{'' if kept.published else ', which was never served,'}"
             text = f"{name} is kept alive by {' -> '.join(path)}{f' ({reason})' if reason else ''}"
             found[key_of(kept)] = Holder(kept.number, path, text)

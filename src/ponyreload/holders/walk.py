@@ -17,17 +17,24 @@ from ponyreload.generations.generation import Generation
 from ponyreload.holders.objects import key_of
 from ponyreload.holders.roots import Kind, Root, is_our_type, our_modules, passed_by, root_of_ours
 
-__all__ = ["Walk", "Way"]
+__all__ = ["Target", "Walk", "Way"]
 
 # So many objects are looked at in one step, in which no other thread can run: about a millisecond.
 CHUNK = 1000
 UNSEEN = "something the collector cannot see (C code: atexit, an extension module, or a call in progress)"
 
 
-class Way(NamedTuple):
-    """How a generation was met: what lies on the way, from the root's own object to the generation."""
+class Target(NamedTuple):
+    """What is looked for: a retired generation, or a class that is left of it; and what that is of, for the caller."""
 
-    generation: Generation
+    thing: object
+    of: Any
+
+
+class Way(NamedTuple):
+    """How a target was met: what lies on the way, from the root's own object to the target."""
+
+    target: Target
     root: Root
     path: list[object]
 
@@ -65,13 +72,13 @@ class Walk:
     million objects, a line of Python for each would take longer than all the rest.
 
     Attributes:
-        targets: The generations that were not met yet, by their keys.
+        targets: Those that were not met yet, by the keys of their things. One of several of a generation is enough.
         ways: The ways to those that were.
         has_lost: Whether a way was changed by another thread before it was known.
     """
 
-    def __init__(self, wanted: Iterable[Generation]) -> None:
-        self.targets = {key_of(each): each for each in wanted}
+    def __init__(self, wanted: Iterable[Target]) -> None:
+        self.targets = {key_of(each.thing): each for each in wanted}
         self.ways: list[Way] = []
         self.has_lost = False
         # What was met of ponyreload's own; and the keys of it, and of all else that is passed by.
@@ -104,7 +111,8 @@ class Walk:
         But not by way of the lists and other places where ponyreload's functions have generations to work on.
         """
         held = self._unexplained()
-        lists = [each for each in gc.get_referrers(*self.targets.values()) if _is_for_work(each)]
+        generations = [each.thing for each in self.targets.values() if type(each.thing) is Generation]
+        lists = [each for each in gc.get_referrers(*generations) if _is_for_work(each)]
         fresh = [key_of(each) for each in lists if key_of(each) not in self._seen]
         self._seen.update(dict.fromkeys(fresh))
         self._go(held, lambda thing: Root(thing, UNSEEN, kind=Kind.UNNAMED))
@@ -144,8 +152,8 @@ class Walk:
         counts = list(map(sys.getrefcount, rest))
         known = map(inside.get, map(key_of, rest), repeat(0))
         held = compress(rest, map(gt, map(sub, counts, repeat(counts[-1])), known))
-        # A generation itself is what a caller asks about.
-        return [each for each in held if type(each) is not Generation]
+        # These are what a caller asks about.
+        return [each for each in held if type(each) is not Generation and key_of(each) not in self.targets]
 
     # -- going -----------------------------------------------------------------------------------------------
 
@@ -189,7 +197,10 @@ class Walk:
     def _meet(self, met: Levels, new: list[object], root_of: Callable[[object], Root]) -> None:
         """Take the targets among *new*, the end of the last level, and tell their ways."""
         for key in [key for key in self.targets if key in self._seen]:
-            target = self.targets.pop(key)
+            target = self.targets.pop(key, None)
+            if target is None:
+                continue  # another one of its generation was met
+            self.targets = {key: each for key, each in self.targets.items() if each.of is not target.of}
             path = met.way_to(len(met.levels[-1]) - len(new) + list(map(key_of, new)).index(key))
             if path is None:
                 self.has_lost = True

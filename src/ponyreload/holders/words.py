@@ -21,7 +21,6 @@ from types import (
 )
 from typing import Any, NamedTuple
 
-from ponyreload.generations.generation import Generation
 from ponyreload.generations.owners import frame_of
 from ponyreload.holders.objects import (
     attribute_holding,
@@ -56,8 +55,8 @@ class Edge(NamedTuple):
     is_namespace: bool = False
 
 
-def in_words(generation: Generation, root: Root, path: Sequence[object]) -> tuple[tuple[str, ...], str]:
-    """Return the stations of a way, and the reason why the generation is kept.
+def in_words(target: object, root: Root, path: Sequence[object]) -> tuple[tuple[str, ...], str]:
+    """Return the stations of a way to a generation, or to one of its classes, and the reason why that is kept.
 
     The last station is the first object that belongs to the generation: an instance of one of its classes, a class,
     a function, a module. How one leads to the next is written behind it as Python would write it, where it can:
@@ -67,7 +66,7 @@ def in_words(generation: Generation, root: Root, path: Sequence[object]) -> tupl
     if root.kind is Kind.UNNAMED:
         stations.append(described(path[0]))
     reason, at, is_namespace = root.reason, 0, root.kind is Kind.NAMESPACE
-    while not belongs(path[at], generation):
+    while not belongs(path[at], target):
         anew = _known_by_itself(path[at])
         if anew is not None:
             stations, reason = [anew[0]], anew[1]
@@ -78,7 +77,7 @@ def in_words(generation: Generation, root: Root, path: Sequence[object]) -> tupl
         at, is_namespace = edge.at, edge.is_namespace
         if edge.words is not None:
             stations[-1] += edge.words
-        elif not belongs(path[at], generation):
+        elif not belongs(path[at], target):
             stations.append(described(path[at]))
     if at or root.kind is Kind.NAMED or root.kind is Kind.NAMESPACE:
         stations.append(described(path[at]))
