@@ -50,6 +50,18 @@ KINDS = {
         "shop_registry.SLOTS.order -> shop.models.Order" + by("object"),
         "registry.SLOTS = registry.Slots()\nregistry.SLOTS.order = Order()",
     ),
+    "the tzinfo of a datetime": (
+        "shop_registry.AT[0].tzinfo.order -> shop.models.Order" + by("object"),
+        "import datetime\nregistry.AT = (datetime.datetime(2030, 1, 1, tzinfo=registry.Zone()),)\nregistry.AT[0].tzinfo.order = Order()",
+    ),
+    "the tzinfo of a time": (
+        "shop_registry.AT.tzinfo -> app.hold.<locals>.Zone" + by("object"),
+        "import datetime\nclass Zone(datetime.tzinfo):\n    def utcoffset(self, at): pass\nregistry.AT = datetime.time(8, tzinfo=Zone())",
+    ),
+    "an object that the collector does not track": (
+        "shop_registry.POOL.ranks[(1, 2)]['first'] -> app.hold.<locals>.Rank" + by("object"),
+        "class Rank(int):\n    __slots__ = ()\n    def name(self): pass\nregistry.POOL = registry.Pool()\nregistry.POOL.ranks = {(1, 2): {'first': Rank(1)}}",
+    ),
     "an element of a set": (
         "shop_registry.SEEN (an element) -> shop.models.Order" + by("object"),
         "registry.SEEN.add(Order())",

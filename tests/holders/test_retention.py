@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import pytest
 
 FILES = {
@@ -179,6 +181,12 @@ PLAIN_CLASSES = {
     "IntFlag": ("class Kept(enum.IntFlag):\n    RED = 1", "Kept.RED", "shop.Kept"),
     "TypedDict": ("class Kept(typing.TypedDict):\n    rank: int", "Kept", "class shop.Kept"),
     "slots": ("class Kept:\n    __slots__ = 'rank'", "Kept()", "shop.Kept"),
+    "no slots": ("class Kept:\n    __slots__ = ()", "[Kept()]", "shop.Kept"),
+    "an int with a method": (
+        "class Kept(int):\n    __slots__ = ()\n    def rank(self): pass",
+        "[(0, Kept(1))]",
+        "shop.Kept",
+    ),
     "dict": ("class Kept(dict): pass", "Kept(rank=1)", "shop.Kept"),
     "str": ("class Kept(str): pass", "Kept('x')", "shop.Kept"),
     "pydantic": ("import pydantic\nclass Kept(pydantic.BaseModel):\n    rank: int = 1", "Kept()", "shop.Kept"),
@@ -209,9 +217,38 @@ def test_an_object_of_a_class_that_leads_to_no_module_is_found(project, kind):
     tell(lines=lines, data=data, known=known, after=app.reloader.retained(), left=len(retained._in_memory()))
     """)
     what = "class" if name.startswith("class ") else "object"
-    text = f"generation 2 is kept alive by cache.held['kept'] -> {name} (system module cache holds a user {what})"
+    holder = "cache.held['kept']" + {"[Kept()]": "[0]", "[(0, Kept(1))]": "[0][1]"}.get(kept, "")
+    text = f"generation 2 is kept alive by {holder} -> {name} (system module cache holds a user {what})"
     assert told["lines"] == [text]
-    assert told["data"] == [[2, ["cache.held['kept']", name], text]]
+    assert told["data"] == [[2, [holder, name], text]]
     assert told["known"] == [[2, text]]
     assert told["after"] == []
     assert told["left"] == 0
+
+
+TZ = """
+    class Tz(datetime.tzinfo):
+        def utcoffset(self, at): return datetime.timedelta(hours=1)
+        def dst(self, at): return None
+        def tzname(self, at): return "X"
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("AT = datetime.datetime(2030, 1, 1, tzinfo=Tz())", "shop.AT.tzinfo -> shop.Tz"),
+        ("class When(datetime.datetime): pass\nAT = When(2030, 1, 1, tzinfo=Tz())", "shop.AT.tzinfo -> shop.Tz"),
+        ("def ask(at=datetime.time(8, tzinfo=Tz())): pass", "shop.ask.__defaults__[0].tzinfo -> shop.Tz"),
+    ],
+)
+def test_a_datetime_into_which_the_collector_does_not_look_is_found_in_its_own_generation(project, code, words):
+    site = files()
+    site["shop.py"] = f"from ponyreload import *\nimport datetime\n{textwrap.dedent(TZ)}\n{code}\nX = 1\n"
+    told = project(site).drive(f"""{HEAD}
+    edit(2)
+    told_of("generation 1 is kept alive")
+    tell(lines=[line for line in said.getvalue().splitlines() if "kept alive" in line])
+    """)
+    reason = "a user object is the tzinfo of a datetime, into which Python's collector does not look"
+    assert told["lines"] == [f"generation 1 is kept alive by {words} ({reason}; make it in a system module)"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 
 REGISTRY = """
-    import collections, functools, threading
+    import collections, datetime, functools, threading
 
     CACHE = {}
     SEEN = set()
@@ -17,6 +17,10 @@ REGISTRY = """
 
     class Slots:
         __slots__ = ("order",)
+
+    class Zone(datetime.tzinfo):
+        def utcoffset(self, at):
+            return datetime.timedelta()
 
     def wrap(function):
         def call():

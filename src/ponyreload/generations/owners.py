@@ -41,6 +41,7 @@ from ponyreload.generations.context import MARK, generation_of
 from ponyreload.interpreter.attributes import (
     class_name,
     class_of,
+    is_made_in_python,
     module_of,
     mro_of,
     namespace_of_class,
@@ -75,9 +76,6 @@ IN_CLASSES = (*CALLERS[1:3], (property, vars(property)["fget"].__get__))
 FRAME_OF = ((GeneratorType, "gi_frame"), (CoroutineType, "cr_frame"), (AsyncGeneratorType, "ag_frame"))
 # A function that wraps one that wraps one ...; a longer chain is a ring.
 MOST_PARTS = 40
-# The flag of classes that may have functions in them: all that Python code has made, and some of C code.
-HEAP_TYPE = 1 << 9
-_flags: Any = vars(type)["__flags__"].__get__
 
 
 # -- who -----------------------------------------------------------------------------------------------------
@@ -216,7 +214,7 @@ def frame_of(thing: Any) -> FrameType | None:
 
 def _names_of_class(kind: type) -> Names | None:
     """Return the globals of the functions that stand in the body of a class; None if there are none."""
-    if not _flags(kind) & HEAP_TYPE:
+    if not is_made_in_python(kind):
         return None
     module = module_of(kind)
     for value in list(namespace_of_class(kind).values()):

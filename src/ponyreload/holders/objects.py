@@ -29,7 +29,7 @@ KEY_LENGTH = 40
 # What C code keeps for these attributes is safe to look at.
 C_ATTRIBUTES = {
     *("__callback__", "__cause__", "__context__", "__defaults__", "__kwdefaults__", "__self__", "__traceback__"),
-    *("args", "cell_contents"),
+    *("args", "cell_contents", "tzinfo"),
 }
 WITH_CODE = (
     *((FunctionType, "function"), (MethodType, "method"), (GeneratorType, "generator")),

@@ -82,7 +82,11 @@ def _look(wanted: Sequence[Generation | Remains], living: Sequence[Generation], 
     try:
         walk.go([*roots_of_modules(living), *roots_of_registries(), *roots_of_threads()])
         if walk.targets:
+            walk.go_through_blind()
+            walk.find_cycles()
+        if walk.targets:
             walk.go_into_unseen()
+            walk.go_through_blind()
         # Of a load that failed, ponyreload keeps what it read and why it failed until the next one.
         walk.targets = {key: each for key, each in walk.targets.items() if each.of.published}
         if walk.targets:

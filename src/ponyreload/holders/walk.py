@@ -7,6 +7,7 @@ import sys
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable
+from functools import partial
 from itertools import compress, islice, repeat
 from operator import gt, not_, sub
 from types import CellType
@@ -14,6 +15,7 @@ from typing import Any, NamedTuple
 
 from ponyreload.generations.context import MARK
 from ponyreload.generations.generation import Generation
+from ponyreload.holders.blind import chains_in, cycle_of
 from ponyreload.holders.objects import key_of
 from ponyreload.holders.roots import Kind, Root, is_our_type, our_modules, passed_by, root_of_ours
 
@@ -39,28 +41,51 @@ class Way(NamedTuple):
     path: list[object]
 
 
-class Levels:
-    """What a walk has met, by the number of steps from its roots."""
+class Begin(NamedTuple):
+    """Where a way begins, and what lies on it before the first object of a go."""
 
-    def __init__(self, first: list[object]) -> None:
+    root: Root
+    before: list[object]
+
+
+class Levels:
+    """What a walk has met in one go, by the number of steps from where that began.
+
+    Args:
+        first: What it began with.
+        begin_of: Returns how one of these was come to; None if that has changed.
+    """
+
+    def __init__(self, first: list[object], begin_of: Callable[[object], Begin | None]) -> None:
+        self.begin_of = begin_of
         # levels[2] has what is two steps away. starts[2] has where that begins in it to which each chunk of levels[1]
         # has led, so that the way back has to look at one chunk in each level.
         self.levels = [first]
         self.starts = [[0]]
 
-    def way_to(self, index: int) -> list[object] | None:
-        """Return the way from a root to what is at *index* of the last level, or None if it is not there any more."""
-        path = [self.levels[-1][index]]
-        for depth in range(len(self.levels) - 1, 0, -1):
-            begin = (bisect_right(self.starts[depth], index) - 1) * CHUNK
-            for at, thing in enumerate(self.levels[depth - 1][begin : begin + CHUNK], begin):
-                if any(each is path[-1] for each in gc.get_referents(thing)):
-                    path.append(thing)
-                    index = at
-                    break
-            else:
+    def way_to(self, depth: int, index: int) -> list[object] | None:
+        """Return the way to what is at *index* of level *depth*, or None if it is not there any more."""
+        path = [self.levels[depth][index]]
+        for above in range(depth - 1, -1, -1):
+            at = self.find(above, (bisect_right(self.starts[above + 1], index) - 1) * CHUNK, path[-1])
+            if at is None:
                 return None
+            path.append(self.levels[above][at])
+            index = at
         return path[::-1]
+
+    def find(self, depth: int, begin: int, thing: object) -> int | None:
+        """Return the index of what refers to *thing* in the chunk of level *depth* at *begin*."""
+        for at, holder in enumerate(self.levels[depth][begin : begin + CHUNK], begin):
+            if any(each is thing for each in gc.get_referents(holder)):
+                return at
+        return None
+
+    def full_way(self, depth: int, index: int) -> tuple[Root, list[object]] | None:
+        """Return the root, and the way from it."""
+        path = self.way_to(depth, index)
+        begin = None if path is None else self.begin_of(path[0])
+        return None if path is None or begin is None else (begin.root, [*begin.before, *path])
 
 
 class Walk:
@@ -88,6 +113,9 @@ class Walk:
         # All that was met, in that order, by its key; and without the object, what is passed by.
         self._seen: dict[int, object] = dict.fromkeys(self._passed)
         self._met: list[Levels] = []
+        # How many of these were searched for what the collector does not see through; the roots that are such.
+        self._searched = 0
+        self._blind_roots: list[Root] = []
         # The types that were met, by their keys, and the keys of ponyreload's own.
         self._types: dict[int, type] = {}
         self._our_types: set[int] = set()
@@ -103,7 +131,41 @@ class Walk:
         """Walk from *roots* until all targets were met, or there is no more to see."""
         # The first of several roots at one object counts.
         named = {key_of(root.thing): root for root in reversed(list(roots))}
-        self._go([root.thing for root in reversed(named.values())], lambda thing: named[key_of(thing)])
+        self._blind_roots = [root for root in named.values() if not gc.is_tracked(root.thing)]
+        self._go([root.thing for root in reversed(named.values())], lambda thing: Begin(named[key_of(thing)], []))
+
+    def go_through_blind(self) -> None:
+        """Walk on from what was met through what the collector does not see, until that leads to nothing new."""
+        begins: dict[int, Callable[[], Begin | None]] = {}
+        things: list[object] = []
+
+        def note(chain: list[object], begin: Callable[[], Begin | None]) -> None:
+            if key_of(chain[-1]) not in begins:
+                begins[key_of(chain[-1])] = begin
+                things.append(chain[-1])
+
+        for root in self._blind_roots:
+            for chain in chains_in([root.thing], self._seen):
+                note(chain, partial(Begin, root, chain[:-1]))
+        self._blind_roots = []
+        while self._searched < len(self._met):
+            met = self._met[self._searched]
+            self._searched += 1
+            for depth, level in enumerate(met.levels):
+                for at in range(0, len(level), CHUNK):
+                    for chain in chains_in(gc.get_referents(*level[at : at + CHUNK]), self._seen):
+                        note(chain, partial(_begin_at, met, depth, at, chain[:-1]))
+        if things and self.targets:
+            self._go(things, lambda thing: begins[key_of(thing)]())
+            self.go_through_blind()
+
+    def find_cycles(self) -> None:
+        """Take those of the generations that were not met of which a cycle goes through what the collector misses."""
+        for target in [each for each in self.targets.values() if type(each.thing) is Generation]:
+            cycle = cycle_of(target.thing, self._seen)  # type: ignore[arg-type]
+            if cycle is not None:
+                del self.targets[key_of(target.thing)]
+                self.ways.append(Way(Target(cycle[0], target.of), *cycle[1:]))
 
     def go_into_unseen(self) -> None:
         """Walk from what was not met, and is held all the same.
@@ -115,7 +177,7 @@ class Walk:
         lists = [each for each in gc.get_referrers(*generations) if _is_for_work(each)]
         fresh = [key_of(each) for each in lists if key_of(each) not in self._seen]
         self._seen.update(dict.fromkeys(fresh))
-        self._go(held, lambda thing: Root(thing, UNSEEN, kind=Kind.UNNAMED))
+        self._go(held, lambda thing: Begin(Root(thing, UNSEEN, kind=Kind.UNNAMED), []))
         for key in fresh:
             del self._seen[key]
 
@@ -124,7 +186,7 @@ class Walk:
         self._goes_into_ours = True
         for each in self._ours:
             self._seen.pop(key_of(each), None)
-        self._go(self._ours, root_of_ours)
+        self._go(self._ours, lambda thing: Begin(root_of_ours(thing), []))
 
     def _unexplained(self) -> list[object]:
         """Return what was not met, and has more references than from objects that were not met either.
@@ -157,11 +219,11 @@ class Walk:
 
     # -- going -----------------------------------------------------------------------------------------------
 
-    def _go(self, things: Iterable[object], root_of: Callable[[object], Root]) -> None:
+    def _go(self, things: Iterable[object], begin_of: Callable[[object], Begin | None]) -> None:
         level = self._new(things)
-        met = Levels(level)
+        met = Levels(level, begin_of)
         self._met.append(met)
-        self._meet(met, level, root_of)
+        self._meet(met, level)
         while level and self.targets:
             following: list[object] = []
             begins: list[int] = []
@@ -171,7 +233,7 @@ class Walk:
                 begins.append(len(following))
                 new = self._new(gc.get_referents(*level[at : at + CHUNK]))
                 following += new
-                self._meet(met, new, root_of)
+                self._meet(met, new)
             level = following
 
     def _new(self, things: Iterable[object]) -> list[object]:
@@ -194,18 +256,26 @@ class Walk:
             new = [each for each in new if key_of(type(each)) not in self._our_types]
         return new
 
-    def _meet(self, met: Levels, new: list[object], root_of: Callable[[object], Root]) -> None:
+    def _meet(self, met: Levels, new: list[object]) -> None:
         """Take the targets among *new*, the end of the last level, and tell their ways."""
         for key in [key for key in self.targets if key in self._seen]:
             target = self.targets.pop(key, None)
             if target is None:
                 continue  # another one of its generation was met
             self.targets = {key: each for key, each in self.targets.items() if each.of is not target.of}
-            path = met.way_to(len(met.levels[-1]) - len(new) + list(map(key_of, new)).index(key))
-            if path is None:
+            index = len(met.levels[-1]) - len(new) + list(map(key_of, new)).index(key)
+            way = met.full_way(len(met.levels) - 1, index)
+            if way is None:
                 self.has_lost = True
             else:
-                self.ways.append(Way(target, root_of(path[0]), path))
+                self.ways.append(Way(target, *way))
+
+
+def _begin_at(met: Levels, depth: int, chunk: int, chain: list[object]) -> Begin | None:
+    """Return how the first of *chain* was come to, which something in a chunk of a level has led to."""
+    index = met.find(depth, chunk, chain[0])
+    way = None if index is None else met.full_way(depth, index)
+    return None if way is None else Begin(way[0], [*way[1], *chain])
 
 
 def _is_for_work(thing: Any) -> bool:

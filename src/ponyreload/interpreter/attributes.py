@@ -11,15 +11,24 @@ from types import BuiltinFunctionType, FunctionType, GetSetDescriptorType, Membe
 from typing import Any
 
 __all__ = [
-    "class_name", "class_of", "module_of", "mro_of", "namespace_of_class", "namespace_of_module", "own_namespace",
-    "qualified_name", "value_of",
+    "class_name", "class_of", "is_made_in_python", "module_of", "mro_of", "namespace_of_class", "namespace_of_module",
+    "own_namespace", "qualified_name", "value_of",
 ]  # fmt: skip
+
+# The flag of classes that C code has not laid out for good.
+HEAP_TYPE = 1 << 9
 
 mro_of: Any = vars(type)["__mro__"].__get__
 namespace_of_class: Any = vars(type)["__dict__"].__get__
 namespace_of_module: Any = vars(ModuleType)["__dict__"].__get__
 qualified_name: Any = vars(type)["__qualname__"].__get__
+_flags: Any = vars(type)["__flags__"].__get__
 _module: Any = vars(type)["__module__"].__get__
+
+
+def is_made_in_python(kind: type) -> bool:
+    """Tell whether a class may have functions in it: all that Python code has made, and some of C code."""
+    return bool(_flags(kind) & HEAP_TYPE)
 
 
 def class_of(thing: Any) -> type:
