@@ -21,6 +21,7 @@ NAMES = {
     "importlib._bootstrap:_find_spec": "modules that are first imported after the first reload are not reloaded",
     "importlib._bootstrap:_gcd_import": "",
     "importlib.machinery:ModuleSpec._initializing": "",
+    "importlib.util:_LazyModule": "",
     "inspect:_shadowed_dict_from_mro_tuple": "",
     "inspect:_shadowed_dict_from_weakref_mro_tuple": "",
     "logging.config:_clearExistingHandlers": "dictConfig and fileConfig of a reload close the logging handlers of older generations too",

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import os
-import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -17,7 +16,7 @@ from ponyreload.adapters.standins import is_loading
 from ponyreload.errors import PonyreloadError
 from ponyreload.generations.context import MARK
 from ponyreload.interpreter.frames import callers
-from ponyreload.interpreter.private import plain_socket_class
+from ponyreload.interpreter.private import imported, plain_socket_class
 from ponyreload.reporting import shown
 
 __all__ = ["ADAPTER", "AlreadyBoundError", "BindingAdapter"]
@@ -65,7 +64,7 @@ class BindingAdapter(Adapter):
         self.host = host
         self._process = os.getpid()
         for name in ("socket", "gevent.socket"):
-            module = sys.modules.get(name)
+            module = imported(name)
             if module is not None:
                 self.patches.wrap(module.socket, "bind", self._bind)
                 self.patches.wrap(module.socket, "listen", self._listen)

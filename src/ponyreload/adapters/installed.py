@@ -5,12 +5,11 @@ from __future__ import annotations
 import functools
 import importlib
 import logging
-import sys
-from collections.abc import Callable, MutableMapping
 
 from ponyreload.adapters.adapter import Adapter, Host
 from ponyreload.generations.context import entered
 from ponyreload.generations.generation import Generation
+from ponyreload.imports.loaders import AfterImport
 from ponyreload.options.servers import ADAPTERS
 from ponyreload.project import HiddenError, own_imports
 from ponyreload.reporting import say
@@ -27,19 +26,15 @@ class InstalledAdapters:
     def __init__(self) -> None:
         self._adapters: list[Adapter] = []
 
-    def install(self, host: Host, call_after_import: MutableMapping[str, Callable[[], object]]) -> None:
+    def install(self, host: Host, after_import: AfterImport) -> None:
         """Install those whose library has been imported, and the others when it is.
 
         Args:
             host: What the adapters may ask.
-            call_after_import: What to call once a module has been imported:  "cherrypy" -> <function>
+            after_import: What to call once a module has been imported.
         """
         for module, adapter in ADAPTERS.items():
-            install = functools.partial(self._install, adapter, host)
-            if module in sys.modules:
-                install()
-            else:
-                call_after_import[module] = install
+            after_import.call(module, functools.partial(self._install, adapter, host))
 
     def _install(self, name: str, host: Host) -> None:
         try:

@@ -8,11 +8,11 @@ function, and the query give the wrong rows, without an error.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import Any
 
 from ponyreload.adapters.adapter import Adapter, Host
+from ponyreload.interpreter.private import imported
 
 __all__ = ["ADAPTER", "PonyOrmAdapter"]
 
@@ -21,7 +21,7 @@ class PonyOrmAdapter(Adapter):
     """Wraps the function that finds out, where it is called for functions. For queries themselves it is called well."""
 
     def install(self, host: Host) -> None:  # noqa: ARG002 - nothing is asked of it
-        module = sys.modules.get("pony.orm.sqltranslation")
+        module = imported("pony.orm.sqltranslation")
         if hasattr(module, "create_extractors"):
             self.patches.wrap(module, "create_extractors", _create_extractors)
 

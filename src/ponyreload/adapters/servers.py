@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 import threading
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -14,6 +13,7 @@ from ponyreload.generations.context import bind, calling, calling_names, entered
 from ponyreload.generations.generation import Generation
 from ponyreload.generations.owners import owner_of
 from ponyreload.interpreter.forklocks import hold_over_forks
+from ponyreload.interpreter.private import imported
 from ponyreload.loading.load import load_of_this_thread
 from ponyreload.reporting import say
 from ponyreload.wsgi.places import place_of
@@ -140,7 +140,7 @@ def maker_of_this() -> Generation | None:
 
 def is_tree(app: Any) -> bool:
     """Tell whether *app* is `cherrypy.tree`, which is one object for all generations."""
-    cherrypy = sys.modules.get("cherrypy")
+    cherrypy = imported("cherrypy")
     return cherrypy is not None and app is getattr(cherrypy, "tree", None)
 
 

@@ -15,6 +15,7 @@ from ponyreload.adapters.adapter import Adapter, Host
 from ponyreload.adapters.servers import Offer
 from ponyreload.adapters.standins import StandIns
 from ponyreload.generations.generation import Generation
+from ponyreload.interpreter.private import imported
 from ponyreload.loading.load import load_of_this_thread
 from ponyreload.reporting import say
 
@@ -35,9 +36,9 @@ class SocketServersAdapter(Adapter):
 
     def install(self, host: Host) -> None:
         self.host = self._stand_ins.host = host
-        wsgiref = sys.modules.get("wsgiref.simple_server")
-        werkzeug = sys.modules.get("werkzeug.serving")
-        werkzeug_reloader = sys.modules.get("werkzeug._reloader")
+        wsgiref = imported("wsgiref.simple_server")
+        werkzeug = imported("werkzeug.serving")
+        werkzeug_reloader = imported("werkzeug._reloader")
         # The base class of both: a subclass may bind in a way of its own.
         self.patches.wrap(socketserver.TCPServer, "server_bind", self._bind)
         self.patches.wrap(socketserver.TCPServer, "server_activate", self._activate)
@@ -182,7 +183,7 @@ def _maker_of_flask() -> Callable[[], Any] | None:
 
 def _name(server: Any) -> str:
     """Return the name of the attribute that has the application."""
-    werkzeug = sys.modules.get("werkzeug.serving")
+    werkzeug = imported("werkzeug.serving")
     return "app" if werkzeug is not None and isinstance(server, werkzeug.BaseWSGIServer) else "application"
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from ponyreload.adapters.adapter import Adapter, Host
 from ponyreload.adapters.servers import Offer
 from ponyreload.adapters.standins import StandIns
+from ponyreload.interpreter.private import imported
 
 __all__ = ["ADAPTER", "WaitressAdapter"]
 
@@ -27,7 +28,7 @@ class WaitressAdapter(Adapter):
 
     def install(self, host: Host) -> None:
         self.host = self._stand_ins.host = host
-        module = sys.modules.get("waitress.server")
+        module = imported("waitress.server")
         if module is not None:
             self.patches.wrap(module.BaseWSGIServer, "__init__", self._init)
             self.patches.wrap(module.BaseWSGIServer, "run", self._run)

@@ -15,7 +15,7 @@ import importlib
 import importlib.util
 import linecache
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -29,7 +29,7 @@ from ponyreload.generations.context import (
     note_imports,
 )
 from ponyreload.generations.generation import Generation
-from ponyreload.imports.loaders import CandidateLoader, NotifyingLoader
+from ponyreload.imports.loaders import AfterImport, CandidateLoader
 from ponyreload.imports.modules import Modules, plain_import, plain_reload
 from ponyreload.imports.names import MAIN, absolute_name, file_of, has_all, may_hold_modules, named_by, note_missing
 from ponyreload.imports.routed import RoutedModule, name_of
@@ -45,17 +45,16 @@ __all__ = ["ImportHooks"]
 class ImportHooks:
     """Replaces functions of the import system while autoreload is on.
 
-    Threads: any thread may call the hooks. What they share is in `Table`, under its lock; `call_after_import` is only
-    asked and popped, each in one step.
+    Threads: any thread may call the hooks. What they share is in `Table`, under its lock.
 
     Attributes:
-        call_after_import: What to call once a system module has been imported:  "cherrypy" -> <function>
+        after_import: What to call once a system module has been imported.
     """
 
     def __init__(self, modules: Modules) -> None:
         self._modules = modules
         self._table = modules.table
-        self.call_after_import: dict[str, Callable[[], object]] = {}
+        self.after_import = AfterImport()
         self._installed = False
         # A finder of our own, instead of FIND_SPEC, would have to ask the others itself. Where none of them finds the
         # module, Python would go on and ask each of them again.
@@ -98,9 +97,8 @@ class ImportHooks:
             # The import system goes on with a copy. The real module gets what the finder has made.
             found, spec = spec, copied(spec)
             spec.loader = CandidateLoader(self._modules, found)  # type: ignore[assignment]
-        elif name in self.call_after_import:
-            # Removed at the import, not here: code that asks for a spec may only want to know whether there is one.
-            spec.loader = NotifyingLoader(spec.loader, lambda: self.call_after_import.pop(name, lambda: None)())
+        else:
+            self.after_import.notice(spec)
         return spec
 
     def _import(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from importlib.machinery import ModuleSpec
 from types import ModuleType
@@ -10,9 +11,11 @@ from typing import Any
 from ponyreload.generations.context import active
 from ponyreload.imports.modules import Modules
 from ponyreload.imports.routed import RoutedModule, name_of
+from ponyreload.interpreter.attributes import namespace_of_module
+from ponyreload.interpreter.private import is_lazy
 from ponyreload.tracebacks import part_of_import
 
-__all__ = ["CandidateLoader", "NotifyingLoader"]
+__all__ = ["AfterImport", "CandidateLoader"]
 
 
 @part_of_import
@@ -46,6 +49,34 @@ class CandidateLoader:
 
 
 @part_of_import
+class AfterImport:
+    """What to call once system modules have been imported.
+
+    Threads: the table is only asked and popped, each in one step.
+    """
+
+    def __init__(self) -> None:
+        # "cherrypy" -> <function>
+        self._calls: dict[str, Callable[[], object]] = {}
+
+    def call(self, name: str, function: Callable[[], object]) -> None:
+        """Call *function* when the code of module *name* has run: now, if that has been."""
+        module = sys.modules.get(name)
+        if module is None:
+            self._calls[name] = function
+        elif is_lazy(module):
+            spec = namespace_of_module(module)["__spec__"]
+            spec.loader = NotifyingLoader(spec.loader, function)
+        else:
+            function()
+
+    def notice(self, spec: ModuleSpec) -> None:
+        """Have the function called when the module that a finder has found has run."""
+        # Removed at the import, not here: code that asks for a spec may only want to know whether there is one.
+        if spec.name in self._calls:
+            spec.loader = NotifyingLoader(spec.loader, lambda: self._calls.pop(spec.name, lambda: None)())  # type: ignore[assignment]
+
+
 class NotifyingLoader:
     """Loads a system module as its own loader does, then calls a function."""
 

@@ -25,7 +25,7 @@ __all__ = [
     "Finalizer",
     "after_fork_registry", "call_before_threads_are_joined", "callback_of", "clear_caches", "closer_of_handlers",
     "current_frames", "dispatch_cache_clearer", "exit_registry", "extension_tables", "finalizers",
-    "free_in_child", "has_gil",
+    "free_in_child", "has_gil", "imported", "is_lazy",
     "logging_lock", "module_lock", "plain_socket_class", "signal_handler", "target_of", "warning_filters_changed",
 ]  # fmt: skip
 
@@ -39,6 +39,22 @@ def _nothing(*_: object) -> None:
     """Stand in for a function that is missing."""
 
 
+def imported(name: str) -> Any:
+    """Return the module *name* of `sys.modules`; None if there is none, or if its code waits for somebody to use it.
+
+    Whoever reads an attribute of such a module, which `importlib.util.LazyLoader` makes, runs its code. Missing: the
+    class of these modules is not known, and their code runs.
+    """
+    module = sys.modules.get(name)
+    return None if is_lazy(module) else module
+
+
+def is_lazy(module: object) -> bool:
+    """Tell whether the code of a module waits for somebody to read one of its attributes."""
+    kind = getattr(importlib.util, "_LazyModule", None)
+    return kind is not None and issubclass(type(module), kind)
+
+
 def _find(path: str, loss: str = "", default: Any = None) -> Any:
     """Return the object at *path*, such as "weakref:finalize._registry"; *default* if this Python does not have it.
 
@@ -48,7 +64,7 @@ def _find(path: str, loss: str = "", default: Any = None) -> Any:
         loss: What does not work without it, if the developer would notice. Logged once; two threads may both log it.
     """
     module, _, names = path.partition(":")
-    owner = found = sys.modules.get(module)
+    owner = found = imported(module)
     for name in names.split("."):
         found = getattr(found, name, None)
     if found is None and owner is not None and loss and path not in _reported:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import functools
 import logging
 import sys
-from collections.abc import Callable, MutableMapping
 from typing import Any
 
 from ponyreload.generations.context import published
 from ponyreload.generations.generation import Generation
+from ponyreload.imports.loaders import AfterImport
 from ponyreload.interpreter.patches import Patches
 from ponyreload.interpreter.private import call_before_threads_are_joined
 from ponyreload.ownership.makers import Belongings, maker
@@ -34,13 +34,10 @@ class Executors:
         self._patches = patches
         self._works = works
 
-    def install(self, call_after_import: MutableMapping[str, Callable[[], object]]) -> None:
+    def install(self, after_import: AfterImport) -> None:
         """Wrap what has been imported, and the rest when it is."""
         for module in CLASSES:
-            if module in sys.modules:
-                self._wrap(module)
-            else:
-                call_after_import[module] = functools.partial(self._wrap, module)
+            after_import.call(module, functools.partial(self._wrap, module))
 
     def _wrap(self, module: str) -> None:
         kind = getattr(sys.modules[module], CLASSES[module], None)

@@ -56,14 +56,14 @@ class Exit:
             return False
         function: Any = self._call.func
         given = [*self._call.args, *self._call.keywords.values()]
-        while isinstance(function, functools.partial):  # of a subclass; others were merged into ours
+        while issubclass(type(function), functools.partial):  # of a subclass; others were merged into ours
             given += [*function.args, *function.keywords.values()]
             function = function.func
         carrier = bound_to(function)
         thing = function if carrier is None else carrier
         if is_of_server(thing):
             return True  # it must not end because a generation retires
-        if isinstance(function, FUNCTIONS) and (carrier is None or isinstance(carrier, ModuleType)):
+        if issubclass(type(function), FUNCTIONS) and (carrier is None or issubclass(type(carrier), ModuleType)):
             return not given
         # To a method, a switch or a time says how, and not with what: ``executor.shutdown, wait=False``
         return all(each is None or type(each) in (bool, int, float) for each in given) and is_shared(thing)

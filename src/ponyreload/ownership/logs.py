@@ -7,12 +7,13 @@ import logging
 import os
 import sys
 import weakref
-from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from ponyreload.generations.context import entered, published
 from ponyreload.generations.generation import Generation
 from ponyreload.generations.owners import owner_of
+from ponyreload.imports.loaders import AfterImport
 from ponyreload.imports.names import MAIN
 from ponyreload.interpreter.patches import Patches
 from ponyreload.interpreter.private import CLOSE_HANDLERS, closer_of_handlers, logging_lock
@@ -53,7 +54,7 @@ class Logs:
         self._early: weakref.WeakValueDictionary[int, logging.Handler] = weakref.WeakValueDictionary()
         self._first: Generation | None = None
 
-    def install(self, call_after_import: MutableMapping[str, Callable[[], object]]) -> None:
+    def install(self, after_import: AfterImport) -> None:
         """Wrap what changes loggers."""
         self._first = published()
         for logger in _loggers():
@@ -62,10 +63,7 @@ class Logs:
             self._patches.put(kind, name, self._changer(vars(kind)[name], attribute))
         self._patches.put(logging.Logger, "__setattr__", self._setter(logging.Logger.__setattr__))
         self._patches.put(logging, "basicConfig", self._basic_config(logging.basicConfig))
-        if "logging.config" in sys.modules:
-            self._wrap_config()
-        else:
-            call_after_import["logging.config"] = self._wrap_config
+        after_import.call("logging.config", self._wrap_config)
 
     def uninstall(self) -> None:
         """Leave to each logger what the generation that serves sees."""

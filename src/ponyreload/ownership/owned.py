@@ -6,13 +6,14 @@ import logging
 import threading
 import time
 import traceback
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from ponyreload.generations.context import published
 from ponyreload.generations.generation import Generation
 from ponyreload.generations.living import Living
+from ponyreload.imports.loaders import AfterImport
 from ponyreload.interpreter.forklocks import hold_over_forks, in_children
 from ponyreload.interpreter.mainthread import MainThread
 from ponyreload.interpreter.patches import Patches
@@ -66,23 +67,23 @@ class Owned:
         # The generation that is being loaded, until its changes to the process are kept or undone.
         self._loading: Generation | None = None
 
-    def install(self, call_after_import: MutableMapping[str, Callable[[], object]]) -> None:
+    def install(self, after_import: AfterImport) -> None:
         """Start recording.
 
         Args:
-            call_after_import: Functions to call after a module is imported:  "logging.config" -> <function>
+            after_import: What to call after a module is imported.
         """
         self.threads.install()
-        self._executors.install(call_after_import)
-        self._works.install(call_after_import)
+        self._executors.install(after_import)
+        self._works.install(after_import)
         self._exits.install()
         self._forks.install()
         self._signals.install()
         self._filters.install()
-        self._registries.install(call_after_import)
+        self._registries.install(after_import)
         for each in self._singles:
             each.install()
-        self._logs.install(call_after_import)
+        self._logs.install(after_import)
         hold_over_forks("belongings", Belongings.lock)
         in_children(self._begin_in_child)
 

@@ -7,12 +7,12 @@ import copyreg
 import functools
 import sys
 import weakref
-from collections.abc import Callable, MutableMapping
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from ponyreload.generations.generation import Generation
 from ponyreload.generations.owners import owner_of
+from ponyreload.imports.loaders import AfterImport
 from ponyreload.interpreter.patches import Patches
 from ponyreload.interpreter.private import dispatch_cache_clearer
 from ponyreload.ownership.extensions import Extensions
@@ -39,7 +39,7 @@ class Registries:
         self._codecs: WeakKeyDictionary[Generation, list[tuple[Maker, Any]]] = WeakKeyDictionary()
         self._patches = patches
 
-    def install(self, call_after_import: MutableMapping[str, Callable[[], object]]) -> None:
+    def install(self, after_import: AfterImport) -> None:
         """Wrap what makes generic functions, and what registers codecs and extension codes."""
 
         @functools.wraps(plain_singledispatch)
@@ -51,10 +51,7 @@ class Registries:
         self._patches.put(functools, "singledispatch", singledispatch)
         self._patches.put(codecs, "register", self._register_codec)
         self._extensions.install()
-        if "sqlite3" in sys.modules:
-            self._watch_sqlite()
-        else:
-            call_after_import["sqlite3"] = self._watch_sqlite
+        after_import.call("sqlite3", self._watch_sqlite)
 
     def look(self) -> None:
         """Find the generic functions that were made before `install`; they stand in modules. The first call does it."""

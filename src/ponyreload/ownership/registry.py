@@ -61,7 +61,7 @@ def _take_out(table: dict[Any, Any], generation: Generation, before: dict[Any, A
     """Put what was there before in the place of what a generation has registered; tell whether there was something."""
     found = False
     for key, value in list(table.items()):
-        is_its_own = any(is_of(each, generation) for each in (key if isinstance(key, tuple) else (key,)))
+        is_its_own = any(is_of(each, generation) for each in (key if issubclass(type(key), tuple) else (key,)))
         if is_its_own or owner_of(value) is generation:
             found = True
             old = MISSING if is_its_own else before.get(key, MISSING)

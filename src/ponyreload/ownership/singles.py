@@ -55,7 +55,7 @@ class Single:
             self._base = self._first  # it is generation 1's, from before autoreload was on
         if owner_of(now) is not None:
             self._set(StandIn(self._base, now))
-        elif not isinstance(now, StandIn):
+        elif type(now) is not StandIn:
             self._base = now
 
     def begin(self) -> None:
@@ -66,9 +66,9 @@ class Single:
     def published(self, generation: Generation) -> None:
         """Use the function of *generation*; if it has set none, the one from before the generations."""
         before, self._before, now = self._before, None, self._get()
-        if isinstance(before, StandIn):
+        if type(before) is StandIn:
             before.function = None  # also where a library's function has come in between, which may call it
-        if isinstance(now, StandIn) or owner_of(now) not in (None, generation):
+        if type(now) is StandIn or owner_of(now) not in (None, generation):
             self._set(self._base)
         self.stand_in()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable, MutableMapping
 from threading import get_ident
 from typing import Any
 
@@ -12,6 +11,7 @@ from ponyreload.generations.context import calling, entered, entered_generation
 from ponyreload.generations.generation import Generation
 from ponyreload.generations.lease import WorkLease
 from ponyreload.generations.living import Living
+from ponyreload.imports.loaders import AfterImport
 from ponyreload.interpreter.patches import Patches
 
 __all__ = ["Works"]
@@ -31,12 +31,9 @@ class Works:
         self._patches = patches
         self._living = living
 
-    def install(self, call_after_import: MutableMapping[str, Callable[[], object]]) -> None:
+    def install(self, after_import: AfterImport) -> None:
         """Wrap the pools of `multiprocessing`, at once or when they are imported."""
-        if POOLS in sys.modules:
-            self._wrap_pools()
-        else:
-            call_after_import[POOLS] = self._wrap_pools
+        after_import.call(POOLS, self._wrap_pools)
 
     def wrap(self, executor: type[Any], runs_here: bool) -> None:
         """Wrap `submit` of a class of executors.

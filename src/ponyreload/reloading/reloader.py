@@ -164,8 +164,8 @@ class Reloader:
         application.hooks.install()
         publish(self.serving)
         application.main_thread.install()
-        application.owned.install(application.hooks.call_after_import)
-        application.adapters.install(self, application.hooks.call_after_import)
+        application.owned.install(application.hooks.after_import)
+        application.adapters.install(self, application.hooks.after_import)
         atexit.register(self._at_exit)
         self._forking.install()
         # Threads of later scripts end by their clean-up, so that comes before Python waits for them.

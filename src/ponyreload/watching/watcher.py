@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from ponyreload.interpreter.private import imported
 from ponyreload.project import own_imports
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ def _inode(folder: str) -> int:
 def is_patched() -> bool:
     """Tell whether gevent has replaced threads by greenlets: watchdog's would keep the others from running."""
     # Another thread may be importing it at this moment.
-    is_module_patched = getattr(sys.modules.get("gevent.monkey"), "is_module_patched", None)
+    is_module_patched = getattr(imported("gevent.monkey"), "is_module_patched", None)
     return is_module_patched is not None and bool(is_module_patched("threading"))
 
 
