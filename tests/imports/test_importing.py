@@ -77,6 +77,27 @@ SHAPES = {
         "import odd",
         "odd.X",
     ),
+    "namespace-package-in-package": ({"a/__init__.py": MARK, "a/b/c.py": MARK + "X = 1"}, "import a.b.c", "a.b.c.X"),
+    "unmarked-package-in-package": (
+        {"a/__init__.py": MARK, "a/b/__init__.py": "", "a/b/c.py": MARK + "X = 1"},
+        "import a.b.c",
+        "a.b.c.X",
+    ),
+    "from-namespace-package-in-package": (
+        {"a/__init__.py": MARK, "a/b/c.py": MARK + "X = 1"},
+        "import a\nfrom a.b.c import X",
+        "max(X, a.b.c.X)",
+    ),
+    "looked-up-in-namespace-package": (
+        {"a/__init__.py": MARK, "a/b/c.py": MARK + "X = 1\nclass C: pass", "tool.py": "import pickle\ndef load():\n    pickle.loads(b'ca.b.c\\nC\\n.')"},
+        "import a, a.b.c, tool\ndef load():\n    tool.load()\n    return a",
+        "load().b.c.X",
+    ),
+    "unmarked-module-in-package": (
+        {"a/__init__.py": MARK + "X = 1", "a/b.py": "Y = 1", "tool.py": "def get():\n    import a.b\n    return a.X * a.b.Y"},
+        "import tool, a",
+        "tool.get()",
+    ),
     "star-import": ({"shop.py": MARK + "X = 1"}, "from shop import *", "X"),
     "dotted-by-name": (
         {"shop/__init__.py": MARK, "shop/cart.py": MARK + "X = 1"},

@@ -113,12 +113,14 @@ class ImportHooks:
         try:
             generation: Generation | None = None if globals is None else globals.get(MARK)
             if generation is None or globals is None:
-                if name in self._table.routed and not level:
+                routed = self._table.routed
+                if not level and (name in routed or ("." in name and name.partition(".")[0] in routed)):
                     # Before 3.12 the interpreter swallows an error in `__spec__`. So a system module that imports a
-                    # broken user module would not get the error.
+                    # broken user module would not get the error. And a package of this generation may lack the
+                    # attribute.
                     system_sees = active()
                     if system_sees is not None:
-                        self._load_along(system_sees, name)
+                        self._modules.load_along(system_sees, name)
                 return plain_import(name, globals, locals, fromlist, level)
 
             # The usual case is a module that is there: it needs no context and no lock.
@@ -158,7 +160,7 @@ class ImportHooks:
         level: int,
     ) -> Any:
         """Load what code of *generation* imports; return what its import statement gets."""
-        package = self._load_along(generation, full)
+        package = self._modules.load_along(generation, full)
         if fromlist:
             self._load_children(generation, full, package, fromlist)
             if package is not None and has_all(package, fromlist):
@@ -202,31 +204,12 @@ class ImportHooks:
             with entered(generation):
                 if generation.imports is not None:
                     note_imports(named_by(full), calling_names())
-                self._load_along(generation, full)
+                self._modules.load_along(generation, full)
                 module = _plain_import_by_name(full)
                 return module if lexical is None else self._modules.real(generation, module)
         except BaseException as error:
             hide_own_frames(error)
             raise
-
-    def _load_along(self, generation: Generation, name: str) -> Any:
-        """Load the user modules among *name* and its packages; return the module itself if it is a user module."""
-        module = self._modules.loaded(generation, name)
-        if module is None and (name in self._table.routed or "." in name):
-            dot = name.find(".")
-            while dot > 0:
-                if name[:dot] in self._table.routed:
-                    self._modules.load(generation, name[:dot])
-                dot = name.find(".", dot + 1)
-            if name in self._table.routed:
-                module = self._modules.load(generation, name)
-            elif name in sys.modules:
-                # A system module in a user package becomes an attribute of this generation's package.
-                parent, _, child = name.rpartition(".")
-                package = self._modules.loaded(generation, parent)
-                if package is not None and child not in (own_namespace(package) or {}):
-                    setattr(package, child, sys.modules[name])
-        return module
 
     def _load_children(self, generation: Generation, name: str, package: Any, fromlist: Iterable[str]) -> None:
         """Load the submodules that ``from name import …`` asks for."""
@@ -234,9 +217,7 @@ class ImportHooks:
         for attribute in fromlist:
             child = f"{name}.{attribute}"
             if child not in self._table.routed:
-                if package is not None and attribute not in namespace and child in sys.modules:
-                    # A system module in a user package, as in `_load_along`.
-                    setattr(package, attribute, sys.modules[child])
+                self._table.bind_system(generation, child)
             elif type(namespace.get(attribute, self._table.routed[child])) is RoutedModule:
                 try:
                     self._modules.load(generation, child)

@@ -114,14 +114,31 @@ class Modules:
         """Return the generation's own module for a routed one; anything else as it is."""
         return self.load(generation, name_of(module)) if type(module) is RoutedModule else module
 
+    def load_along(self, generation: Generation, name: str) -> Any:
+        """Load the user modules among *name* and its packages; return the module itself if it is a user module."""
+        module = self.loaded(generation, name)
+        if module is None and (name in self.table.routed or "." in name):
+            dot = name.find(".")
+            while dot > 0:
+                self._load_or_bind(generation, name[:dot])
+                dot = name.find(".", dot + 1)
+            module = self._load_or_bind(generation, name)
+        return module
+
+    def _load_or_bind(self, generation: Generation, name: str) -> Any:
+        if name in self.table.routed:
+            return self.load(generation, name)
+        self.table.bind_system(generation, name)
+        return None
+
     def require(self, generation: Generation, name: str) -> Any:
         """Import *name* as code of *generation* would; return the module itself, be it a user or a system module."""
-        is_routed = name in self.table.routed
-        if is_routed and entered_generation() is generation:
+        if name in self.table.routed and entered_generation() is generation:
             return self.load(generation, name)
         with entered(generation):
-            if is_routed:
-                return self.load(generation, name)
+            module = self.load_along(generation, name)
+            if module is not None:
+                return module
             plain_import(name)
             return self.real(generation, sys.modules[name])
 

@@ -127,6 +127,16 @@ class Table:
         elif parent in sys.modules:
             setattr(sys.modules[parent], child, self.routed.get(name, module))
 
+    def bind_system(self, generation: Generation, name: str) -> None:
+        """Make a system module an attribute of the generation's package that it is in.
+
+        The import system does so once, when it loads the module: later generations have packages of their own.
+        """
+        parent, _, child = name.rpartition(".")
+        module, package = sys.modules.get(name), self.loaded(generation, parent)
+        if module is not None and package is not None and child not in (own_namespace(package) or {}):
+            setattr(package, child, module)
+
     # -- a module turns out to be a system module --------------------------------------------------------------------
 
     def sort_out(self, generation: Generation) -> None:
