@@ -72,6 +72,16 @@ SHAPES = {
         "import odd",
         "odd.get()",
     ),
+    "wraps-itself": (
+        {"odd.py": MARK + "import sys\nclass Odd:\n    def __init__(self, module): self.module = module\n    def __getattr__(self, name): return getattr(self.module, name)\nX = 1\nsys.modules[__name__] = Odd(sys.modules[__name__])\n"},
+        "import odd",
+        "odd.X",
+    ),
+    "wraps-itself-in-a-closure": (
+        {"odd.py": MARK + "import sys\ndef wrap(module):\n    class Odd:\n        def __getattr__(self, name): return getattr(module, name)\n    return Odd()\nX = 1\nsys.modules[__name__] = wrap(sys.modules[__name__])\n"},
+        "def get():\n    import odd, sys\n    return odd.X * sys.modules['odd'].X // odd.X",
+        "get()",
+    ),
     "replaces-its-class": (
         {"odd.py": MARK + "import sys, types\nclass Odd(types.ModuleType):\n    @property\n    def X(self): return 1\nsys.modules[__name__].__class__ = Odd\n"},
         "import odd",
@@ -443,6 +453,96 @@ def test_a_late_import_from_an_unmarked_package_gives_the_real_module(project):
     told = reloaded(project, files, "shop/cart.py", "X = 1", "X = 2")
     # The old function runs within a request of the new generation, and stays what it is.
     assert (told["first"], told["second"]) == ("[1]", "[1, 2]")
+
+
+@pytest.mark.parametrize("imported", ["before", "after"])
+def test_a_module_that_a_library_wraps_in_a_proxy_is_reloaded(project, imported):
+    files = {
+        # As zope.deprecation does it: the proxy is the library's, and has nothing of the module but the module.
+        "site-packages/wrapping.py": """
+            import sys, types
+            get, calls = object.__getattribute__, []
+
+            class Proxy:
+                __class__ = property(lambda self: types.ModuleType)
+
+                def __init__(self, module):
+                    object.__setattr__(self, "module", module)
+
+                def __getattribute__(self, name):
+                    if name == "X":
+                        calls.append(name)
+                    return getattr(get(self, "module"), name)
+
+            def wrap(name):
+                sys.modules[name] = Proxy(sys.modules[name])
+        """,
+        "odd.py": MARK + "import sys, wrapping\nX = 1\nitself = sys.modules[__name__]\nwrapping.wrap(__name__)",
+        "app.py": app("import odd, wrapping", "(odd.X, vars(odd.itself)['X'])"),
+    }
+    site = project(files)
+    told = site.drive(f"""
+        sys.path.append(str(project / "site-packages"))
+        if {imported == "before"}:
+            import odd
+        import app
+        import wrapping
+        answers, calls = [request(app.application)], [len(wrapping.calls)]
+        project.replace("odd.py", "X = 1", "X = 2")
+        app.reloader.wait(1, 10)
+        answers.append(request(app.application))
+        calls.append(len(wrapping.calls))
+        tell(answers=answers, calls=calls, looked_up=sys.modules["odd"].X)
+    """)
+    assert told == {**told, "answers": ["(1, 1)", "(2, 2)"], "calls": [1, 2], "looked_up": 2}
+
+
+@pytest.mark.parametrize("first", ["imported", "loaded", "requested"])
+def test_a_module_hands_itself_to_a_registry(project, first):
+    get = "def get():\n    import helper\n    return helper"
+    files = {
+        "registry.py": "found = []",
+        "helper.py": "import sys, registry\nregistry.found.append(sys.modules[__name__])",
+        "app.py": app("import registry\n" + ("import helper\n" if first == "imported" else "") + get, "0"),
+    }
+    told = reloaded(
+        project, files, "app.py", get, get + ("\nimport helper" if first == "loaded" else "\n# 2"),
+        after="""
+        import helper, registry
+        facts["same"] = [each is helper is sys.modules["app"].get() for each in registry.found]
+        """,
+    )  # fmt: skip
+    assert told["same"] == [True]
+
+
+def test_a_user_module_hands_the_copy_of_its_own_generation_to_a_registry(project):
+    files = {
+        "registry.py": "found = []",
+        "shop.py": MARK + "import sys, registry\nX = 1\nregistry.found.append(sys.modules[__name__])",
+        "app.py": app("import registry, shop", "[each is shop for each in registry.found]"),
+    }
+    told = reloaded(
+        project, files, "shop.py", "X = 1", "X = 2",
+        after="facts['X'] = [each.X for each in sys.modules['registry'].found]",
+    )  # fmt: skip
+    assert (told["first"], told["second"], told["X"]) == ("[True]", "[False, True]", [1, 2])
+
+
+def test_what_was_looked_up_during_a_load_leads_to_the_module_that_became_a_system_module(project):
+    files = {
+        "registry.py": "found, runs = [], []",
+        "helper.py": "import registry\nregistry.runs.append(1)\nX = 1",
+        "app.py": app("import registry", "0"),
+    }
+    told = reloaded(
+        project, files, "app.py", "import registry", "import registry, helper, sys\nregistry.found.append(sys.modules['helper'])",
+        after="""
+        import helper, registry
+        registry.found[0].X = 2
+        facts["X"], facts["runs"] = helper.X, len(registry.runs)
+        """,
+    )  # fmt: skip
+    assert (told["X"], told["runs"]) == (2, 1)
 
 
 def test_attributes_that_raise_when_they_are_touched_are_left_alone(project):

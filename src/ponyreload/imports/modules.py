@@ -194,17 +194,16 @@ class Modules:
             module = importlib.util.module_from_spec(spec)
             if generation.shared and spec.submodule_search_locations is not None:
                 give_children(generation, name, module)
-            standing = sys.modules.get(name)
+            self.table.show(generation, name, module, self)
             try:
                 self._execute(generation, name, module, spec)
             except BaseException:
                 # It may have put another object in its own place before it failed.
-                if standing is not None and sys.modules.get(name) is not standing:
-                    sys.modules[name] = standing
+                self.table.hide(name, module)
                 raise
+        complete = self.table.add(generation, name, module)
         if not marking.is_user(name, vars(module), self.is_included) and not self._is_emptied(generation, name):
             generation.unmarked.add(name)
-        complete = self.table.add(generation, name, module)
         tell_of_known({name: module}, self.is_included)
         if parent:
             self.table.bind(generation, name, complete)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.machinery import EXTENSION_SUFFIXES
-from types import FunctionType
+from types import FunctionType, ModuleType
 from typing import Any
 
 from ponyreload.generations.generation import Generation
@@ -41,7 +42,8 @@ def unrouted_modules() -> Iterator[tuple[str, Any, dict[str, Any]]]:
 def namespace_of(name: str, module: Any) -> dict[str, Any]:
     """Return the namespace that the code of module *name* ran in; empty if that is not known.
 
-    A module may have put another object in its place in `sys.modules`: the methods of its class know the namespace.
+    A module may have put another object in its place in `sys.modules`: the methods of its class know the namespace, or
+    it holds the module, as a library's proxy does.
 
     Runs no code of *module* or its class: some libraries have modules that import half the world when they are asked
     for an attribute.
@@ -51,6 +53,10 @@ def namespace_of(name: str, module: Any) -> dict[str, Any]:
         for method in list(namespace_of_class(type(module)).values()):
             if type(method) is FunctionType and method.__globals__.get("__name__") == name:
                 return method.__globals__
+        for held in [] if issubclass(type(module), ModuleType) else [*gc.get_referents(module), *namespace.values()]:
+            own = own_namespace(held) if type(held) is ModuleType else None
+            if own is not None and own.get("__name__") == name and "__builtins__" in own:
+                return own
     return namespace
 
 

@@ -9,7 +9,10 @@ from ponyreload.generations.context import active, calling_names, note_imports
 from ponyreload.generations.generation import Generation
 from ponyreload.tracebacks import hide_own_frames, part_of_import
 
-__all__ = ["RoutedModule", "name_of"]
+__all__ = ["RoutedModule", "become_plain", "become_routed", "lead_to", "name_of"]
+
+# In the own namespace of a routed module: its name, and where it finds the real ones.
+ROUTE = "__ponyreload_route__"
 
 # Attributes that the import system itself writes.
 WRITTEN_BY_IMPORT = frozenset(
@@ -43,26 +46,33 @@ class RoutedModule(ModuleType):
 
     Attribute access goes to the module of the active generation, which is loaded first if that has not been done.
     Its own namespace has only the descriptive attributes of the version that it was made for.
+
+    A real module is of this class too while its code runs, and stands in `sys.modules` then. Its own generation finds
+    itself in it, and all others their own: see `become_routed`.
+
+    Threads: a real module may become a plain one at any step of another thread, which then finds no route.
     """
 
-    __slots__ = ("_modules", "_name")
+    __slots__ = ()
 
     def __init__(self, name: str, modules: Modules, like: Any = None) -> None:
         super().__init__(name)
-        _set_name(self, name)
-        _set_modules(self, modules)
         theirs = getattr(like, "__dict__", {})
-        _own(self).update((key, theirs[key]) for key in WRITTEN_BY_IMPORT & theirs.keys())
+        own = _own(self)
+        own.update((key, theirs[key]) for key in WRITTEN_BY_IMPORT & theirs.keys())
+        own[ROUTE] = name, modules
 
     def __getattribute__(self, attribute: str) -> Any:
         try:
-            generation = active()
-            if generation is None:
+            generation, route = active(), _own(self).get(ROUTE)
+            if generation is None or route is None:
                 return super().__getattribute__(attribute)
-            name, modules = name_of(self), _modules_of(self)
+            name, modules = route
             if attribute in DESCRIPTIVE:
                 module = modules.loaded(generation, name)
-                return super().__getattribute__(attribute) if module is None else getattr(module, attribute)
+                if module is None or module is self:
+                    return super().__getattribute__(attribute)
+                return getattr(module, attribute)
             if generation.imports is not None:
                 note_imports((name,), calling_names())
             try:
@@ -72,47 +82,72 @@ class RoutedModule(ModuleType):
                     raise
                 # For code that holds an object of an older generation, the attribute is missing, not broken.
                 raise AttributeError(f"module {name!r} is not part of generation {generation.number}") from error
-            return getattr(module, attribute)
+            return super().__getattribute__(attribute) if module is self else getattr(module, attribute)
         except BaseException as error:
             hide_own_frames(error, RAISED)
             raise
 
     def __setattr__(self, attribute: str, value: Any) -> None:
-        generation = active()
-        target = None if generation is None else _written(self, generation, attribute)
-        if generation is None or target is None:
-            super().__setattr__(attribute, value)
-            return
-        if type(value) is RoutedModule:
+        generation, route = active(), _own(self).get(ROUTE)
+        target = None if generation is None or route is None else _written(route, generation, attribute)
+        if type(value) is RoutedModule and generation is not None and route is not None and target is not None:
             # The import system binds a submodule to its package. User code has to find the real module there.
-            value = _modules_of(value).loaded(generation, name_of(value)) or value
-        setattr(target, attribute, value)
+            value = route[1].loaded(generation, name_of(value)) or value
+        if target is None or target is self:
+            super().__setattr__(attribute, value)
+        else:
+            setattr(target, attribute, value)
 
     def __delattr__(self, attribute: str) -> None:
-        generation = active()
-        target = None if generation is None else _written(self, generation, attribute)
-        if target is None:
+        generation, route = active(), _own(self).get(ROUTE)
+        target = None if generation is None or route is None else _written(route, generation, attribute)
+        if target is None or target is self:
             super().__delattr__(attribute)
         else:
             delattr(target, attribute)
 
     def __dir__(self) -> list[str]:
-        generation = active()
-        return list(super().__dir__()) if generation is None else dir(_modules_of(self).load(generation, name_of(self)))
+        generation, route = active(), _own(self).get(ROUTE)
+        module = self if generation is None or route is None else route[1].load(generation, route[0])
+        return list(super().__dir__()) if module is self else dir(module)
 
     def __repr__(self) -> str:
         return f"<routed module {name_of(self)!r}>"
 
 
-# These read and write what a routed module has itself; `__getattribute__` would pass on.
+# This reads what a routed module has itself; `__getattribute__` would pass on.
 _own: Any = vars(ModuleType)["__dict__"].__get__
-name_of: Any = vars(RoutedModule)["_name"].__get__
-_set_name: Any = vars(RoutedModule)["_name"].__set__
-_modules_of: Any = vars(RoutedModule)["_modules"].__get__
-_set_modules: Any = vars(RoutedModule)["_modules"].__set__
 
 
-def _written(routed: RoutedModule, generation: Generation, attribute: str) -> Any:
+def name_of(routed: ModuleType) -> str:
+    """Return the name of the user module that a routed module represents."""
+    own = _own(routed)
+    return str(own.get("__name__") if ROUTE not in own else own[ROUTE][0])
+
+
+def become_routed(module: ModuleType, name: str, modules: Modules) -> None:
+    """Make a plain module, whose code is about to run, a routed one that can stand in `sys.modules` meanwhile.
+
+    What its code finds there under its own name is the module itself, as in Python: it may hand that to a registry, or
+    wrap it in a proxy that takes its place.
+    """
+    _own(module)[ROUTE] = name, modules
+    module.__class__ = RoutedModule
+
+
+def become_plain(module: ModuleType) -> None:
+    """Take back `become_routed`. Its code may have given the module a class of its own."""
+    if type(module) is RoutedModule:
+        object.__setattr__(module, "__class__", ModuleType)
+    _own(module).pop(ROUTE, None)
+
+
+def lead_to(routed: RoutedModule, modules: Modules) -> None:
+    """Have a routed module find the real ones in *modules* from now on."""
+    _own(routed)[ROUTE] = name_of(routed), modules
+
+
+def _written(route: tuple[str, Modules], generation: Generation, attribute: str) -> Any:
     """Return the module that a write to an attribute goes to; None for the routed module itself."""
-    name, modules = name_of(routed), _modules_of(routed)
+    name, modules = route
     return modules.loaded(generation, name) if attribute in WRITTEN_BY_IMPORT else modules.load(generation, name)

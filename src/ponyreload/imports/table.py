@@ -11,7 +11,7 @@ from typing import Any
 from ponyreload.generations.context import MARK
 from ponyreload.generations.generation import Generation
 from ponyreload.imports.names import file_of, namespace_of
-from ponyreload.imports.routed import RoutedModule, name_of
+from ponyreload.imports.routed import RoutedModule, become_plain, become_routed, lead_to, name_of
 from ponyreload.interpreter.attributes import own_namespace
 
 __all__ = ["Table"]
@@ -94,13 +94,32 @@ class Table:
             generation.running.pop(name, None)
             self.tidy()
 
+    def show(self, generation: Generation, name: str, module: ModuleType, modules: Any) -> None:
+        """Have a module whose code is about to run stand in `sys.modules`, for itself.
+
+        Where another generation runs its own at this moment, that one stands there.
+        """
+        with self.lock:
+            generation.running[name] = module
+            if type(module) is ModuleType and name in self.routed and sys.modules.get(name) is self.routed[name]:
+                become_routed(module, name, modules)
+                sys.modules[name] = module
+
+    def hide(self, name: str, module: ModuleType) -> Any:
+        """Take back `show`; return the object that the module has put in its place, or None."""
+        with self.lock:
+            become_plain(module)
+            standing = sys.modules.get(name)
+            other = None if standing is module else _unrouted(name)
+            if name in self.routed and (standing is module or other is not None):
+                sys.modules[name] = self.routed[name]
+            return other
+
     def add(self, generation: Generation, name: str, module: ModuleType) -> Any:
         """Add a module that has run; return it, or the object that it has put in its place in `sys.modules`."""
         with self.lock:
-            other = _unrouted(name)
+            other = self.hide(name, module)
             result: Any = module if other is None else other
-            if other is not None and name in self.routed:
-                sys.modules[name] = self.routed[name]
             generation.modules[name] = result
         self.settle(generation, own_namespace(module) or {})
         return result
@@ -177,6 +196,8 @@ class Table:
             for name in self.routed.keys() - needed:
                 routed, system = self.routed.pop(name), self._system.pop(name, None)
                 _substitute(sys.modules, name, routed, system)
+                if system is not None:
+                    lead_to(routed, Settled(system))  # somebody may have got it from `sys.modules`
                 parent, _, child = name.rpartition(".")
                 _substitute(own_namespace(sys.modules.get(parent)) or {}, child, routed, system)
 
@@ -185,6 +206,18 @@ class Table:
         with self.lock:
             for name, routed in self.routed.items():
                 _substitute(sys.modules, name, routed, self.loaded(generation, name))
+
+
+class Settled:
+    """Where the routed module of what turned out to be a system module finds it: the same one for all generations."""
+
+    def __init__(self, module: Any) -> None:
+        self._module = module
+
+    def load(self, *_: object) -> Any:
+        return self._module
+
+    loaded = load
 
 
 def _unrouted(name: str) -> Any:
