@@ -165,6 +165,8 @@ class ImportHooks:
             self._load_children(generation, full, package, fromlist)
             if package is not None and has_all(package, fromlist):
                 return package
+        elif package is not None and "." not in name:
+            return package
         module = self._modules.real(generation, plain_import(name, globals, locals, fromlist, level))
         # A system package has routed modules for its children, but user code gets the real ones.
         is_mixed = package is None and full in self._table.packages
@@ -216,9 +218,10 @@ class ImportHooks:
         namespace = own_namespace(sys.modules.get(name) if package is None else package) or {}
         for attribute in fromlist:
             child = f"{name}.{attribute}"
-            if child not in self._table.routed:
+            routed = self._table.routed.get(child)  # once: when an older generation retires, it may go
+            if routed is None:
                 self._table.bind_system(generation, child)
-            elif type(namespace.get(attribute, self._table.routed[child])) is RoutedModule:
+            elif type(namespace.get(attribute, routed)) is RoutedModule:
                 try:
                     self._modules.load(generation, child)
                 except ModuleNotFoundError as error:

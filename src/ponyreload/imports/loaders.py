@@ -37,14 +37,14 @@ class CandidateLoader:
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         return RoutedModule(spec.name, self._modules)
 
-    def exec_module(self, routed: ModuleType) -> None:
+    def exec_module(self, routed: Any) -> None:
         generation, table, name = active(), self._modules.table, name_of(routed)
         assert generation is not None
-        table.begin(generation, name, routed)
+        table.route(name, routed)
         try:
             self._modules.load(generation, name, self._spec)
         except BaseException:
-            table.give_up(generation, name)
+            table.tidy(failed=name)
             raise
 
 

@@ -62,7 +62,7 @@ class Modules:
         self._specs = Specs()
         self.is_included = is_included
         self._run_late = run_late
-        self.table = Table(living)
+        self.table = Table(living, self)
         self.loaded = self.table.loaded
         self.given_to_script: dict[str, Any] = {}
         self.unlisted: list[dict[str, Any]] = []
@@ -165,11 +165,15 @@ class Modules:
     # -- running a module --------------------------------------------------------------------------------------------
 
     def _run_once(self, generation: Generation, name: str, found: Any) -> Any:
-        self.table.begin(generation, name)
+        module = self.table.begin(generation, name)
+        if module is not None:
+            return module
         try:
             module = self._run(generation, name, found)
-        finally:
-            self.table.end(generation, name)
+        except BaseException:
+            self.table.give_up(generation, name)
+            raise
+        self.table.end(generation, name)
         return self.table.result(generation, name, module)
 
     def _run(self, generation: Generation, name: str, found: Any) -> Any:
@@ -194,7 +198,7 @@ class Modules:
             module = importlib.util.module_from_spec(spec)
             if generation.shared and spec.submodule_search_locations is not None:
                 give_children(generation, name, module)
-            self.table.show(generation, name, module, self)
+            self.table.show(generation, name, module)
             try:
                 self._execute(generation, name, module, spec)
             except BaseException:

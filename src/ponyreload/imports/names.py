@@ -114,7 +114,12 @@ def named_by(name: str, fromlist: Sequence[str] | None = ()) -> list[str]:
 
 def has_all(module: Any, fromlist: Iterable[str]) -> bool:
     """Tell whether a module has all the names that are imported from it, so that nothing has to be loaded."""
-    return all(map(getattr(module, "__dict__", {}).__contains__, fromlist))
+    # Runs on each `from … import …`: a loop takes half the time of `all`.
+    namespace = getattr(module, "__dict__", ())
+    for name in fromlist:  # noqa: SIM110
+        if name not in namespace:
+            return False
+    return True
 
 
 def may_hold_modules(name: str, module: Any) -> bool:

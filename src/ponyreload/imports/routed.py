@@ -7,9 +7,10 @@ from typing import Any, Protocol
 
 from ponyreload.generations.context import active, calling_names, note_imports
 from ponyreload.generations.generation import Generation
+from ponyreload.interpreter.private import INITIALIZING
 from ponyreload.tracebacks import hide_own_frames, part_of_import
 
-__all__ = ["RoutedModule", "become_plain", "become_routed", "lead_to", "name_of"]
+__all__ = ["RoutedModule", "become_plain", "become_routed", "is_initializing", "lead_to", "name_of"]
 
 # In the own namespace of a routed module: its name, and where it finds the real ones.
 ROUTE = "__ponyreload_route__"
@@ -123,6 +124,11 @@ def name_of(routed: ModuleType) -> str:
     """Return the name of the user module that a routed module represents."""
     own = _own(routed)
     return str(own.get("__name__") if ROUTE not in own else own[ROUTE][0])
+
+
+def is_initializing(routed: ModuleType) -> bool:
+    """Tell whether the import system is about to load what a routed module represents."""
+    return getattr(_own(routed).get("__spec__"), INITIALIZING, False) is True
 
 
 def become_routed(module: ModuleType, name: str, modules: Modules) -> None:

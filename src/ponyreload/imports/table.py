@@ -11,7 +11,7 @@ from typing import Any
 from ponyreload.generations.context import MARK
 from ponyreload.generations.generation import Generation
 from ponyreload.imports.names import file_of, namespace_of
-from ponyreload.imports.routed import RoutedModule, become_plain, become_routed, lead_to, name_of
+from ponyreload.imports.routed import RoutedModule, become_plain, become_routed, is_initializing, lead_to, name_of
 from ponyreload.interpreter.attributes import own_namespace
 
 __all__ = ["Table"]
@@ -27,6 +27,7 @@ class Table:
 
     Args:
         living: Returns the generations that have not been retired.
+        modules: Where routed modules find the real ones.
 
     Attributes:
         lock: See above.
@@ -34,14 +35,17 @@ class Table:
         packages: The packages of these, which may be system modules:  {"shop"}
     """
 
-    def __init__(self, living: Callable[[], Iterable[Generation]]) -> None:
+    def __init__(self, living: Callable[[], Iterable[Generation]], modules: Any) -> None:
         self._living = living
+        self._modules = modules
         self.lock = threading.RLock()
         self.routed: dict[str, RoutedModule] = {}
         self.packages: set[str] = set()
         # Modules that a generation loaded and that turned out to be system modules, while older generations still
         # have them as user modules:  "shop.const" -> <module>
         self._system: dict[str, Any] = {}
+        # Generations that are running modules: a thread of a retired one may too.
+        self._busy: set[Generation] = set()
 
     def loaded(self, generation: Generation, name: str) -> Any:
         """Return the generation's module *name* if the calling thread may see it, else None.
@@ -64,37 +68,51 @@ class Table:
     # -- a module comes ----------------------------------------------------------------------------------------------
 
     def route(self, name: str, routed: RoutedModule) -> None:
-        """Add the routed module of a user module. Called with the lock held."""
-        self.routed[name] = routed
-        self.packages.add(name.rpartition(".")[0])
+        """Add the routed module of a user module."""
+        with self.lock:
+            self.routed[name] = routed
+            self.packages.add(name.rpartition(".")[0])
 
-    def begin(self, generation: Generation, name: str, routed: Any = None) -> None:
+    def begin(self, generation: Generation, name: str) -> Any:
         """Note that *generation* is about to run module *name*.
 
-        Args:
-            generation, name: See above.
-            routed: The routed module that the import system has just made, where it met the module for the first time.
+        Returns:
+            The system module of that name if there is one by now, and so nothing to run; else None.
         """
+        # Another thread may call `tidy` at any moment. The lock makes this one step: if `tidy` came first, a new routed
+        # module takes the place of the one that it removed. From here on it leaves the name in place.
         with self.lock:
-            # From here on `tidy`, which another thread may call at any moment, leaves the name in place.
-            generation.running.setdefault(name, None)
-            if routed is not None:
+            if name not in self.routed:
+                standing = _unrouted(name)
+                if standing is not None:
+                    return standing
+                sys.modules[name] = routed = RoutedModule(name, self._modules)
                 self.route(name, routed)
+            generation.running.setdefault(name, None)
+            self._busy.add(generation)
+            return None
 
     def end(self, generation: Generation, name: str) -> None:
-        """Note that the code of a module has run, or has failed."""
+        """Note that the code of a module has run."""
         with self.lock:
-            generation.running.pop(name, None)
+            self._has_ended(generation, name)
             if generation.published:
                 self.sort_out(generation)
 
     def give_up(self, generation: Generation, name: str) -> None:
-        """Forget a module that failed on its first import; the import system takes it out of `sys.modules`."""
+        """Forget a module that has failed."""
         with self.lock:
-            generation.running.pop(name, None)
+            self._has_ended(generation, name)
+            if generation.published:
+                self.sort_out(generation)
             self.tidy()
 
-    def show(self, generation: Generation, name: str, module: ModuleType, modules: Any) -> None:
+    def _has_ended(self, generation: Generation, name: str) -> None:
+        generation.running.pop(name, None)
+        if not generation.running:
+            self._busy.discard(generation)
+
+    def show(self, generation: Generation, name: str, module: ModuleType) -> None:
         """Have a module whose code is about to run stand in `sys.modules`, for itself.
 
         Where another generation runs its own at this moment, that one stands there.
@@ -102,7 +120,7 @@ class Table:
         with self.lock:
             generation.running[name] = module
             if type(module) is ModuleType and name in self.routed and sys.modules.get(name) is self.routed[name]:
-                become_routed(module, name, modules)
+                become_routed(module, name, self._modules)
                 sys.modules[name] = module
 
     def hide(self, name: str, module: ModuleType) -> Any:
@@ -172,7 +190,7 @@ class Table:
                     if issubclass(type(value), ModuleType):
                         home = str((own_namespace(value) or {}).get("__name__"))
                         if generation.modules.get(home) is value:
-                            namespace[key] = self.routed[home]
+                            namespace[key] = self.routed.get(home, value)
             if generation.unmarked:
                 generation.unmarked.clear()
                 self.tidy()
@@ -187,12 +205,21 @@ class Table:
 
     # -- a module goes -----------------------------------------------------------------------------------------------
 
-    def tidy(self) -> None:
-        """Remove the routed modules that no living generation needs."""
+    def tidy(self, failed: str = "") -> None:
+        """Remove the routed modules that no living generation needs.
+
+        Args:
+            failed: Name of one that the import system is about to give up.
+        """
         with self.lock:
             needed: set[str] = set()
             for generation in self._living():
                 needed |= generation.modules.keys() | generation.running.keys()
+            for generation in self._busy:
+                needed |= generation.running.keys()
+            # The import system looks for the name once more, when the module has run.
+            begun = {name for name, routed in self.routed.items() if is_initializing(routed)}
+            needed |= begun - self._system.keys() - {failed}
             for name in self.routed.keys() - needed:
                 routed, system = self.routed.pop(name), self._system.pop(name, None)
                 _substitute(sys.modules, name, routed, system)
