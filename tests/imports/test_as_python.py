@@ -1,4 +1,4 @@
-"""Imports behave as Python's: modules that several threads import at once, …"""
+"""Imports behave as Python's: modules that are deleted from `sys.modules`, that several threads import at once, …"""
 
 from __future__ import annotations
 
@@ -43,6 +43,45 @@ HOLD = """
         finish(old)
         until(lambda: len(app.reloader.application.living.all()) == 1)
 """
+
+
+# -- deleted from sys.modules ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mark", [MARK, ""])
+@pytest.mark.parametrize("statement", ["import data", "from data import X", "data = importlib.import_module('data')"])
+def test_a_module_that_is_deleted_from_sys_modules_runs_again(project, mark, statement):
+    get = f"import importlib, sys\ndef get():\n    sys.modules.pop('data', None)\n    {statement}\n    return len(gate.runs), sys.modules['data'].X"
+    told = project(files_of("get()", get, data=mark + "import gate\ngate.runs.append(1)\nX = len(gate.runs)")).drive("""
+        import app
+        tell(answers=[request(app.application) for _ in range(3)])
+    """)
+    assert told["answers"] == ["(1, 1)", "(2, 2)", "(3, 3)"]
+
+
+def test_a_package_that_is_deleted_from_sys_modules_has_its_new_child(project):
+    get = "import sys\ndef get():\n    del sys.modules['shop.cart']\n    import shop.cart\n    return shop.cart.X"
+    modules = {"shop____init__": MARK, "shop__cart": MARK + "import gate\ngate.runs.append(1)\nX = len(gate.runs)"}
+    told = project(files_of("get()", "import shop.cart\n" + get, **modules)).drive("""
+        import app
+        tell(answers=[request(app.application) for _ in range(2)])
+    """)
+    assert told["answers"] == ["2", "3"]
+
+
+def test_an_old_generation_keeps_a_module_that_the_new_one_deletes_from_sys_modules(project):
+    get = "import data, sys\ndef get():\n    import data\n    return data.X, sys.modules['data'].X"
+    data = MARK + "import gate\ngate.runs.append(1)\nX = len(gate.runs)"
+    told = project(files_of("get()", get, data=data)).drive(
+        HOLD
+        + """
+    save("import data, sys", "import data, sys; del sys.modules['data']; import data")
+    del sys.modules["data"]
+    tell(answers=[finish(old), request(app.application)], runs=len(gate.runs))
+    """
+    )
+    # The second generation ran it twice, and once more when the driver had deleted it.
+    assert told == {**told, "answers": ["(1, 1)", "(4, 4)"], "runs": 4}
 
 
 # -- at once -----------------------------------------------------------------------------------------------------

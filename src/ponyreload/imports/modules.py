@@ -116,7 +116,7 @@ class Modules:
 
     def load_along(self, generation: Generation, name: str) -> Any:
         """Load the user modules among *name* and its packages; return the module itself if it is a user module."""
-        module = self.loaded(generation, name)
+        module = None if self.table.was_deleted(generation, name) else self.loaded(generation, name)
         if module is None and (name in self.table.routed or "." in name):
             dot = name.find(".")
             while dot > 0:

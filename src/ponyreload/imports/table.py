@@ -112,6 +112,21 @@ class Table:
         if not generation.running:
             self._busy.discard(generation)
 
+    def was_deleted(self, generation: Generation, name: str) -> bool:
+        """Tell whether somebody has deleted a user module from `sys.modules`, and *generation* is to run it again.
+
+        The newest generation does: who deletes it there may be any code, and older ones keep what they have.
+        """
+        if name in sys.modules or name not in self.routed:
+            return False
+        with self.lock:
+            if name not in sys.modules and name in self.routed:
+                sys.modules[name] = self.routed[name]
+                newest = max(self._living(), key=lambda each: each.number)
+                newest.modules.pop(name, None)
+                return newest is generation
+        return False
+
     def show(self, generation: Generation, name: str, module: ModuleType) -> None:
         """Have a module whose code is about to run stand in `sys.modules`, for itself.
 
