@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any, Protocol
 
@@ -83,7 +85,11 @@ class RoutedModule(ModuleType):
                     raise
                 # For code that holds an object of an older generation, the attribute is missing, not broken.
                 raise AttributeError(f"module {name!r} is not part of generation {generation.number}") from error
-            return super().__getattribute__(attribute) if module is self else getattr(module, attribute)
+            if module is self:
+                return super().__getattribute__(attribute)
+            if name in generation.behind:
+                return _pass_on(getattr, generation, name, module, attribute)
+            return getattr(module, attribute)
         except BaseException as error:
             hide_own_frames(error, RAISED)
             raise
@@ -94,18 +100,18 @@ class RoutedModule(ModuleType):
         if type(value) is RoutedModule and generation is not None and route is not None and target is not None:
             # The import system binds a submodule to its package. User code has to find the real module there.
             value = route[1].loaded(generation, name_of(value)) or value
-        if target is None or target is self:
+        if target is None or target is self or generation is None or route is None:
             super().__setattr__(attribute, value)
         else:
-            setattr(target, attribute, value)
+            _pass_on(setattr, generation, route[0], target, attribute, value)
 
     def __delattr__(self, attribute: str) -> None:
         generation, route = active(), _own(self).get(ROUTE)
         target = None if generation is None or route is None else _written(route, generation, attribute)
-        if target is None or target is self:
+        if target is None or target is self or generation is None or route is None:
             super().__delattr__(attribute)
         else:
-            delattr(target, attribute)
+            _pass_on(delattr, generation, route[0], target, attribute)
 
     def __dir__(self) -> list[str]:
         generation, route = active(), _own(self).get(ROUTE)
@@ -118,6 +124,32 @@ class RoutedModule(ModuleType):
 
 # This reads what a routed module has itself; `__getattribute__` would pass on.
 _own: Any = vars(ModuleType)["__dict__"].__get__
+
+
+class Inside(threading.local):
+    """The modules that this thread asks for an attribute, and that have put another object in their place."""
+
+    def __init__(self) -> None:
+        self.names: set[tuple[Generation, str]] = set()
+
+
+_inside = Inside()
+
+
+def _pass_on(operate: Callable[..., Any], generation: Generation, name: str, module: Any, *args: Any) -> Any:
+    """Get, set or delete an attribute of what *generation* has as module *name*.
+
+    A module may have put a proxy in its place, and made it of what `sys.modules` has: the routed module. This passes on
+    to the proxy, which asks the routed module again. That time, the module behind the proxy answers.
+    """
+    behind, key = generation.behind.get(name), (generation, name)
+    if behind is None or key in _inside.names:
+        return operate(module if behind is None else behind, *args)
+    _inside.names.add(key)
+    try:
+        return operate(module, *args)
+    finally:
+        _inside.names.discard(key)
 
 
 def name_of(routed: ModuleType) -> str:

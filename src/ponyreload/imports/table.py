@@ -128,13 +128,15 @@ class Table:
         return False
 
     def show(self, generation: Generation, name: str, module: ModuleType) -> None:
-        """Have a module whose code is about to run stand in `sys.modules`, for itself.
+        """Have a module whose code is about to run stand in `sys.modules`, for itself, if no generation has it yet.
 
-        Where another generation runs its own at this moment, that one stands there.
+        Where one has, a request of that may look it up there meanwhile, and would keep what it gets.
         """
         with self.lock:
             generation.running[name] = module
-            if type(module) is ModuleType and name in self.routed and sys.modules.get(name) is self.routed[name]:
+            is_first = not any(name in each.modules for each in self._living())
+            stands = name in self.routed and sys.modules.get(name) is self.routed[name]
+            if is_first and stands and type(module) is ModuleType:
                 become_routed(module, name, self._modules)
                 sys.modules[name] = module
 
@@ -153,6 +155,8 @@ class Table:
         with self.lock:
             other = self.hide(name, module)
             result: Any = module if other is None else other
+            if other is not None:
+                generation.behind[name] = module
             generation.modules[name] = result
         self.settle(generation, own_namespace(module) or {})
         return result
