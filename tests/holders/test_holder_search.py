@@ -200,11 +200,11 @@ def test_a_way_that_changes_while_it_is_told_is_told_another_time(project):
     told = project(shop("registry.CACHE['order'] = Order()")).drive(f"""{DRIVE}
     from ponyreload.holders import walk
     plain, lost = walk.Levels.way_to, []
-    def way_to(levels, index):
+    def way_to(levels, depth, index):
         if not lost:
             lost.append(1)
             registry.later = registry.CACHE.pop("order")
-        return plain(levels, index)
+        return plain(levels, depth, index)
     walk.Levels.way_to = way_to
     said = reports(reloader)
     tell(said=said)
