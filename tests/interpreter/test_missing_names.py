@@ -34,6 +34,7 @@ NAMES = {
     "sys:_is_gil_enabled": "",
     "threading:Thread._target": "",
     "threading:_register_atexit": "when the process ends, it waits for the threads and executors of older generations",
+    "typing:_overload_registry": "",
     "typing:_cleanups": "typing may keep classes of old generations in memory",
     "warnings:_add_filter": "",
     "warnings:_filters_mutated": "",

@@ -202,6 +202,18 @@ def test_the_caches_that_hold_classes_can_be_emptied():
     assert kept() is None
 
 
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="keeps none")
+def test_typing_keeps_overloads_by_module_name_and_line():
+    def total(): ...
+
+    typing.overload(total)
+    kept = private.overload_registry()[__name__][total.__qualname__]
+    assert kept == {total.__code__.co_firstlineno: total}
+    assert typing.get_overloads(total) == [total]
+    kept.clear()
+    assert typing.get_overloads(total) == []
+
+
 def test_a_thread_knows_its_target_until_that_has_run():
     go, thread = threading.Event(), None
     thread = threading.Thread(target=go.wait)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import textwrap
 
 import pytest
@@ -467,3 +468,36 @@ def test_what_sqlite3_has_comes_back_though_a_load_was_the_first_to_import_it(pr
     """)
     assert told["early"] is False
     assert told["said"] == [["app", "app"], ["sqlite3.dbapi2", "sqlite3.dbapi2"]]
+
+
+# -- typing ------------------------------------------------------------------------------------------------------
+
+
+def test_the_overloads_of_an_older_generation_go_wherever_their_lines_were(drive):
+    told = drive("""
+        import typing
+
+        def lines():
+            found = getattr(typing, "get_overloads", lambda function: [])(app.total)
+            return [each.__code__.co_firstlineno for each in found]
+
+        seen = [len(lines())]
+        for version in range(2, 5):
+            source = Path("app.py").read_text()
+            Path("app.py").write_text(source.replace("import *", "import *\\n", 1))
+            reload(version)
+            alone()
+            seen.append(len(lines()))
+        until(lambda: living_generations() == [reloader.generation])
+        tell(seen=seen)
+    """, after="""
+        import typing
+
+        @typing.overload
+        def total(number: int) -> int: ...
+        @typing.overload
+        def total(number: str) -> str: ...
+        def total(number):
+            return number
+    """)  # fmt: skip
+    assert told["seen"] == [2 if sys.version_info >= (3, 11) else 0] * 4

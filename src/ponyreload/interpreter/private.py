@@ -26,7 +26,8 @@ __all__ = [
     "after_fork_registry", "call_before_threads_are_joined", "callback_of", "clear_caches", "closer_of_handlers",
     "current_frames", "dispatch_cache_clearer", "exit_registry", "extension_tables", "finalizers",
     "free_in_child", "has_gil", "imported", "is_lazy",
-    "logging_lock", "module_lock", "plain_socket_class", "signal_handler", "target_of", "warning_filters_changed",
+    "logging_lock", "module_lock", "overload_registry", "plain_socket_class", "signal_handler", "target_of",
+    "warning_filters_changed",
 ]  # fmt: skip
 
 # Seconds after which a thread stops waiting for a module, where the import system's own locks are missing.
@@ -252,6 +253,14 @@ def extension_tables() -> tuple[dict[tuple[str, str], int], dict[int, tuple[str,
     loss = "a reload fails when it gives copyreg.add_extension another code for the same class"
     codes, names = (_find(f"copyreg:{name}", loss) for name in ("_extension_registry", "_inverted_registry"))
     return ({}, {}) if codes is None or names is None else (codes, names)
+
+
+def overload_registry() -> dict[str, dict[str, dict[int, Any]]]:
+    """Return what `typing.overload` keeps: {"shop.cart": {"total": {12: <function>}}}.
+
+    Missing, as before Python 3.11: empty.
+    """
+    return _find("typing:_overload_registry", default={})  # type: ignore[no-any-return]
 
 
 def dispatch_cache_clearer(generic: Any) -> Callable[[], object]:

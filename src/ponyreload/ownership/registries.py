@@ -14,7 +14,7 @@ from ponyreload.generations.generation import Generation
 from ponyreload.generations.owners import owner_of
 from ponyreload.imports.loaders import AfterImport
 from ponyreload.interpreter.patches import Patches
-from ponyreload.interpreter.private import dispatch_cache_clearer
+from ponyreload.interpreter.private import dispatch_cache_clearer, overload_registry
 from ponyreload.ownership.extensions import Extensions
 from ponyreload.ownership.generics import generic_functions, plain_singledispatch, table_of
 from ponyreload.ownership.makers import Maker, maker, maker_of, rows
@@ -88,6 +88,11 @@ class Registries:
             if not by.is_of_process:
                 codecs.unregister(search)
         copyreg.clear_extension_cache()  # it has classes
+        for module in generation.files.keys() | generation.modules.keys():
+            for overloads in list(overload_registry().get(module, {}).values()):
+                # By line, so a newer generation has put its own in the place of those that have not moved.
+                for line in [line for line, each in list(overloads.items()) if owner_of(each) is generation]:
+                    overloads.pop(line, None)
 
     def _registries(self) -> list[Registry]:
         return [*self._tables, *(registry for _, registry in rows(self._generics))]
