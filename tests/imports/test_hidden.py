@@ -28,6 +28,7 @@ HIDING = {
     "html.py": ("hides Python's html, which ponyreload needs: rename it; pages do not refresh", True),
     "inspect.py": ("hides Python's inspect, which ponyreload needs: rename it; autoreload is off", False),
     "ipaddress.py": ("hides Python's ipaddress, which ponyreload needs: rename it; autoreload is off", False),
+    "csv.py": ("", True),  # Python 3.12 and newer need it, for nothing that we need
     "subprocess.py": ("hides Python's subprocess, which ponyreload needs: rename it; large files are compiled", True),
 }  # fmt: skip
 
@@ -62,7 +63,7 @@ def test_a_project_file_is_neither_run_nor_hidden_by_an_import_of_ours(project, 
     assert told["reloads"] == reloads
     assert told["answers"] == (["1", "2"] if reloads else ["1"])
     lines = [line for line in told["stderr"].splitlines() if " hides " in line]
-    assert [line for line in lines if said in line and f"{file} " in line] != []
+    assert any(said in line and f"{file} " in line for line in lines) or not said
     assert len(set(lines)) == len(lines), told["stderr"]
     assert "Traceback" not in told["stderr"]
 

@@ -111,3 +111,43 @@ def test_what_is_on_several_paths_is_left_to_the_import_system(folder, asked, tm
         assert several.find("shop.cart", [str(tmp_path), str(folder)]).origin == str(folder / "cart.py")
         assert several.find("sys_has_none_such", None) is None
     assert len(asked) == 4
+
+
+RELATIVE = """
+    from ponyreload import *
+    import os, sys
+    sys.path.insert(0, {entry!r})
+    import shop
+    os.chdir("/")
+    reloader = use_autoreload()
+
+    @AutoreloadMiddleware
+    def application(environ, start_response):
+        import late
+        try:
+            from optional import X
+        except ImportError:
+            X = 0
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [repr((shop.X, late.X, X)).encode()]
+"""
+
+
+@pytest.mark.parametrize("entry", ["lib", "./lib"])
+def test_a_relative_entry_of_the_path_leads_to_where_it_led_before_the_current_folder_changed(project, entry):
+    mark = "from ponyreload import *\nX = "
+    files = {"app.py": RELATIVE.format(entry=entry), "lib/shop.py": f"{mark}1", "lib/late.py": f"{mark}1"}
+    told = project(files).drive(f"""
+        project.folder = Path.cwd()
+        import app
+        answers = [request(app.application)]
+        for number in (2, 3):
+            project.edit("lib/shop.py", {mark!r} + str(number))
+            app.reloader.reload()
+            answers.append(request(app.application))
+        # Where it was looked for in vain.
+        project.edit("lib/optional.py", {mark!r} + "5")
+        app.reloader.wait(3, 10)
+        tell(answers=[*answers, request(app.application)])
+    """)
+    assert told["answers"] == ["(1, 1, 0)", "(2, 1, 0)", "(3, 1, 0)", "(3, 1, 5)"]

@@ -13,6 +13,7 @@ from typing import Any
 
 from ponyreload.generations.generation import Generation
 from ponyreload.imports.routed import RoutedModule
+from ponyreload.imports.specs import folder_of
 from ponyreload.interpreter.attributes import namespace_of_class, own_namespace
 from ponyreload.options import marking
 
@@ -83,7 +84,7 @@ def has_source(name: str, namespace: Mapping[str, Any]) -> bool:
 def note_missing(generation: Generation, name: str, path: Iterable[str] | None) -> None:
     """Note where the project could have had a module that was not found: creating it there is a change."""
     for folder in sys.path if path is None else path:
-        base = os.path.join(os.path.abspath(folder), name.rpartition(".")[2])
+        base = os.path.join(folder_of(folder), name.rpartition(".")[2])
         if marking.is_project_file(base + ".py"):
             generation.missing.add(base)
 

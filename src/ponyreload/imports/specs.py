@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Sequence
-from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from contextlib import suppress
+from importlib.machinery import FileFinder, ModuleSpec, PathFinder, SourceFileLoader
 from typing import NamedTuple
 
 from ponyreload.code.sources import YOUNG_NS
+from ponyreload.project import HiddenError, own_imports
 
-__all__ = ["Specs", "copied"]
+__all__ = ["Specs", "copied", "folder_of", "forget_listings"]
 
 
 class Found(NamedTuple):
@@ -58,6 +61,29 @@ class Specs:
                 spec.cached  # noqa: B018 - works it out once, for all copies
                 self._found[name] = Found(copied(spec), path[0], times)
         return spec
+
+
+def forget_listings() -> None:
+    """Have the finders list their folders anew: they may have missed a change within a tick of the clock.
+
+    The finder of a relative entry of `sys.path` knows which folder that was when it was first searched. Python drops
+    it here, because the current folder may have changed since; but then the modules are still where they were.
+    """
+    relative = {path: finder for path, finder in sys.path_importer_cache.items() if path and not os.path.isabs(path)}
+    for finder in list(sys.meta_path):
+        # Python 3.12 and newer import `importlib.metadata` for it, last of all.
+        with suppress(HiddenError), own_imports():
+            getattr(finder, "invalidate_caches", bool)()
+    for path, each in relative.items():
+        if each is not None:
+            getattr(each, "invalidate_caches", bool)()
+            sys.path_importer_cache[path] = each
+
+
+def folder_of(entry: str) -> str:
+    """Return the absolute folder that an entry of `sys.path` leads to, also if the current folder has changed since."""
+    finder = None if os.path.isabs(entry) else sys.path_importer_cache.get(entry)
+    return os.path.abspath(finder.path if isinstance(finder, FileFinder) else entry)
 
 
 def _time(folder: str) -> int | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 import time
 
@@ -11,6 +10,7 @@ from ponyreload.generations.failures import load_error
 from ponyreload.generations.generation import Generation
 from ponyreload.imports import sharing
 from ponyreload.imports.names import MAIN
+from ponyreload.imports.specs import forget_listings
 from ponyreload.lifecycle.hooks import call_reload_hooks
 from ponyreload.loading import precompiling
 from ponyreload.loading.journal import Failure, LoadRecord, own_seconds
@@ -76,7 +76,7 @@ class Attempts:
         """
         application, pace = self._application, self._pace
         serving = application.serving
-        importlib.invalidate_caches()
+        forget_listings()
         generation = self._publishing.begin()
         if application.options.scope == "affected":
             self._share(serving, generation, changed)
