@@ -265,6 +265,36 @@ def test_a_module_that_is_being_loaded_is_seen_by_nobody_else(project):
     assert told["after"] == "(2, 2, 2)"
 
 
+@pytest.mark.parametrize("is_late", [False, True])
+def test_a_module_may_wait_for_a_thread_that_looks_at_it(project, is_late):
+    imports = (
+        "def late():\n    import shop\n    return shop.FOUND"
+        if is_late
+        else "import shop\ndef late(): return shop.FOUND"
+    )
+    files = {
+        "app.py": app(imports, "late()"),
+        "shop.py": MARK + """
+import sys, threading, typing
+class Price(int): pass
+class Item:
+    price: "Price"
+FOUND = []
+def look():
+    FOUND.append(typing.get_type_hints(Item)["price"] is Price)
+    sys.modules[__name__].SET = True
+    FOUND.append(hasattr(sys.modules[__name__], "LAST"))
+thread = threading.Thread(target=look, daemon=True)
+thread.start()
+thread.join(10)
+FOUND.append(SET)
+LAST = 1
+""",
+    }  # fmt: skip
+    told = reloaded(project, files, "shop.py", "LAST = 1", "LAST = 2")
+    assert (told["first"], told["second"]) == ("[True, False, True]", "[True, False, True]")
+
+
 def test_threads_in_a_circular_import_do_not_wait_for_ever(project):
     files = {
         "app.py": app("import gate", "0"),

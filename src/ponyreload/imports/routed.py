@@ -79,7 +79,8 @@ class RoutedModule(ModuleType):
             if generation.imports is not None:
                 note_imports((name,), calling_names())
             try:
-                module = modules.load(generation, name)
+                module = _half_made(generation, name, attribute) if generation.running else None
+                module = modules.load(generation, name) if module is None else module
             except ModuleNotFoundError as error:
                 if error.name != name:
                     raise
@@ -188,4 +189,17 @@ def lead_to(routed: RoutedModule, modules: Modules) -> None:
 def _written(route: tuple[str, Modules], generation: Generation, attribute: str) -> Any:
     """Return the module that a write to an attribute goes to; None for the routed module itself."""
     name, modules = route
-    return modules.loaded(generation, name) if attribute in WRITTEN_BY_IMPORT else modules.load(generation, name)
+    if attribute in WRITTEN_BY_IMPORT:
+        return modules.loaded(generation, name)
+    half_made = _half_made(generation, name, attribute)
+    return modules.load(generation, name) if half_made is None else half_made
+
+
+def _half_made(generation: Generation, name: str, attribute: str) -> Any:
+    """Return the module *name* of *generation* if its code is running, in whichever thread; else None.
+
+    As in Python, only an import waits for that: the code may itself wait for a thread that looks at its module. The
+    import system reads `__spec__`, and waits there.
+    """
+    running = None if attribute == "__spec__" else generation.running.get(name)
+    return None if generation.modules.get(name) is not None else running
