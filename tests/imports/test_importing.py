@@ -295,6 +295,35 @@ LAST = 1
     assert (told["first"], told["second"]) == ("[True, False, True]", "[True, False, True]")
 
 
+def test_an_import_that_cannot_be_is_refused_in_pythons_words(project):
+    files = {
+        "app.py": app("import gate", "gate.refusals(globals())"),
+        "gate.py": """
+            def refusals(names):
+                said = []
+                for name in (5, b"shop", "", "gate.none"):
+                    said.append(refusal(name, names))
+                said.append(refusal("shop", names, None, (), -1))
+                for name, fromlist in (("cart", ()), ("", ("cart",))):
+                    for package, level in (("", 1), ("", 2), ("gate", 2), ("gone", 1)):
+                        said.append(refusal(name, {**names, "__package__": package}, None, fromlist, level))
+                return "; ".join(said)
+
+            def refusal(*what):
+                try:
+                    return str(__import__(*what))
+                except Exception as error:
+                    return f"{type(error).__name__}: {error}"
+        """,
+    }
+    told = reloaded(
+        project, files, "app.py", "import gate", "import gate # 2",
+        before="import gate; facts['plain'] = repr(gate.refusals({'__name__': 'app'}))",
+    )  # fmt: skip
+    assert told["plain"].count("Error: ") == 13
+    assert (told["first"], told["second"]) == (told["plain"], told["plain"])
+
+
 def test_threads_in_a_circular_import_do_not_wait_for_ever(project):
     files = {
         "app.py": app("import gate", "0"),

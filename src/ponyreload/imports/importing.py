@@ -173,6 +173,8 @@ class ImportHooks:
         level: int,
     ) -> Any:
         """Load what code of *generation* imports; return what its import statement gets."""
+        if not isinstance(full, str):
+            return plain_import(name, globals, locals, fromlist, level)  # it raises the right error
         package = self._modules.load_along(generation, full)
         if fromlist:
             self._load_children(generation, full, package, fromlist)

@@ -96,8 +96,10 @@ def absolute_name(name: str, globals: Mapping[str, Any], level: int) -> str:
         package = globals["__name__"]
         if "__path__" not in globals:
             package = package.rpartition(".")[0]
+    if not package and level > 0:
+        raise ImportError("attempted relative import with no known parent package")
     above = package.rsplit(".", level - 1)
-    if package and len(above) == level:
+    if len(above) == level:
         return f"{above[0]}.{name}" if name else above[0]
     return importlib.util.resolve_name("." * level + name, package)  # it raises the right error
 
