@@ -22,11 +22,10 @@ APP = """
 GATE = "import threading\nentered, go = threading.Event(), threading.Event()\nruns, found = [], []\n"
 
 
-def files_of(answer, imports="", **modules):
-    """Return an application, a system module `gate`, and *modules*: ``shop_cart`` becomes ``shop/cart.py``."""
+def files_of(answer, imports="", files=()):
+    """Return the files of an application, with a system module `gate`."""
     app = APP.format(imports=imports.replace("\n", "\n    "), answer=answer)
-    named = {f"{name.replace('__', '/')}.py": text for name, text in modules.items()}
-    return {"app.py": app, "gate.py": GATE, **named}
+    return {"app.py": app, "gate.py": GATE, **dict(files)}
 
 
 # Keeps the first generation by an open request, and has the second one serve.
@@ -52,7 +51,9 @@ HOLD = """
 @pytest.mark.parametrize("statement", ["import data", "from data import X", "data = importlib.import_module('data')"])
 def test_a_module_that_is_deleted_from_sys_modules_runs_again(project, mark, statement):
     get = f"import importlib, sys\ndef get():\n    sys.modules.pop('data', None)\n    {statement}\n    return len(gate.runs), sys.modules['data'].X"
-    told = project(files_of("get()", get, data=mark + "import gate\ngate.runs.append(1)\nX = len(gate.runs)")).drive("""
+    told = project(
+        files_of("get()", get, {"data.py": mark + "import gate\ngate.runs.append(1)\nX = len(gate.runs)"})
+    ).drive("""
         import app
         tell(answers=[request(app.application) for _ in range(3)])
     """)
@@ -61,8 +62,8 @@ def test_a_module_that_is_deleted_from_sys_modules_runs_again(project, mark, sta
 
 def test_a_package_that_is_deleted_from_sys_modules_has_its_new_child(project):
     get = "import sys\ndef get():\n    del sys.modules['shop.cart']\n    import shop.cart\n    return shop.cart.X"
-    modules = {"shop____init__": MARK, "shop__cart": MARK + "import gate\ngate.runs.append(1)\nX = len(gate.runs)"}
-    told = project(files_of("get()", "import shop.cart\n" + get, **modules)).drive("""
+    modules = {"shop/__init__.py": MARK, "shop/cart.py": MARK + "import gate\ngate.runs.append(1)\nX = len(gate.runs)"}
+    told = project(files_of("get()", "import shop.cart\n" + get, modules)).drive("""
         import app
         tell(answers=[request(app.application) for _ in range(2)])
     """)
@@ -72,7 +73,7 @@ def test_a_package_that_is_deleted_from_sys_modules_has_its_new_child(project):
 def test_an_old_generation_keeps_a_module_that_the_new_one_deletes_from_sys_modules(project):
     get = "import data, sys\ndef get():\n    import data\n    return data.X, sys.modules['data'].X"
     data = MARK + "import gate\ngate.runs.append(1)\nX = len(gate.runs)"
-    told = project(files_of("get()", get, data=data)).drive(
+    told = project(files_of("get()", get, {"data.py": data})).drive(
         HOLD
         + """
     save("import data, sys", "import data, sys; del sys.modules['data']; import data")
@@ -84,13 +85,102 @@ def test_an_old_generation_keeps_a_module_that_the_new_one_deletes_from_sys_modu
     assert told == {**told, "answers": ["(1, 1)", "(4, 4)"], "runs": 4}
 
 
+# -- put into sys.modules by hand --------------------------------------------------------------------------------
+
+BY_HAND = {
+    # name: what a user module does, and what it is called
+    "alias": ("X = {word}\nsys.modules['handmade'] = sys.modules[__name__]", "handmade"),
+    "alias below the package": (
+        "X = {word}\nsys.modules[__name__ + '.handmade'] = sys.modules[__name__]",
+        "shop.handmade",
+    ),
+    "module": (
+        "sys.modules['handmade'] = types.ModuleType('handmade')\nsys.modules['handmade'].X = {word}",
+        "handmade",
+    ),
+    "object": ("class Settings:\n    X = {word}\nsys.modules['handmade'] = Settings()", "handmade"),
+    "by another": ("class Settings:\n    X = {word}\ngate.put('handmade', Settings())", "handmade"),
+}
+LOOK = "import shop, sys\ndef get():\n    from {name} import X\n    import {name} as it\n    return X, it.X, sys.modules['{name}'].X"
+
+
+@pytest.mark.parametrize("first", ["before", "after"])
+@pytest.mark.parametrize("kind", BY_HAND)
+def test_what_code_puts_into_sys_modules_is_its_generations_own(project, kind, first):
+    code, name = BY_HAND[kind]
+    shop = MARK + "import gate, sys, types\nWORD = 1\n" + code.format(word="WORD")
+    files = files_of("get()", LOOK.format(name=name), {"shop/__init__.py": shop})
+    files["gate.py"] += "import sys\ndef put(name, thing):\n    sys.modules[name] = thing\n"
+    told = project(files).drive(
+        ("\n    import shop" if first == "before" else "")
+        + HOLD
+        + f"""
+    project.replace("shop/__init__.py", "WORD = 1", "WORD = 2")
+    app.reloader.wait(1, 10)
+    second = request(app.application)
+    project.replace("shop/__init__.py", "WORD = 2", "WORD = 3\\nsys.modules['more'] = sys.modules[__name__]")
+    project.replace("app.py", "import shop", "import shop; 1 / 0")
+    until(lambda: app.reloader.error)
+    until(lambda: len(app.reloader.application.living.all()) == 2)
+    answers = [finish(old), second, request(app.application)]
+    tell(answers=answers, left="more" in sys.modules, handmade=sys.modules[{name!r}].X)
+    """
+    )
+    assert told == {**told, "answers": ["(1, 1, 1)", "(2, 2, 2)", "(2, 2, 2)"], "left": False, "handmade": 2}
+
+
+@pytest.mark.parametrize("used", ["at once", "late"])
+def test_a_stub_that_code_puts_only_once_is_there_for_later_generations(project, used):
+    imports = "import sys, types\nsys.modules.setdefault('stub', types.ModuleType('stub'))"
+    get = (
+        imports
+        + ("\nimport stub" if used == "at once" else "")
+        + "\ndef get():\n    import stub\n    return stub.__name__"
+    )
+    told = project(files_of("get()", get)).drive(
+        HOLD
+        + """
+    answers = [request(app.application)]
+    for number, (word, new) in enumerate((("one", "two"), ("two", "three"))):
+        save(f'"{word}"', f'"{new}"')
+        answers.append(request(app.application))
+    tell(answers=[*answers, finish(old)])
+    """
+    )
+    assert told["answers"] == ["'stub'"] * 4
+
+
+def test_a_script_that_gives_itself_a_second_name_runs_once_in_each_generation(project):
+    site = project({
+        "app.py": """
+            from ponyreload import *
+            import gate, sys
+            sys.modules["app"] = sys.modules["__main__"]
+            reloader = use_autoreload()
+            WORD = 1
+            import shop
+            gate.runs.append(shop.get() is sys.modules["app"].gate)
+            if not gate.found:
+                gate.found.append(1)
+                reloader.reload()
+                reloader.reload()
+                print(gate.runs)
+        """,
+        "shop.py": MARK + "from app import WORD\ndef get():\n    import app\n    return app.gate",
+        "gate.py": GATE,
+    })  # fmt: skip
+    assert site.run("app.py").stdout.splitlines() == ["[True, True, True]"]
+
+
 # -- at once -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("mark", [MARK, ""])
 def test_threads_that_import_a_module_at_once_run_it_once(project, mark):
     helper = mark + "import gate\ngate.runs.append(1)\ngate.entered.set()\ngate.go.wait(20)\nX = 1"
-    told = project(files_of("get()", "def get():\n    import helper\n    return helper.X", helper=helper)).drive("""
+    told = project(
+        files_of("get()", "def get():\n    import helper\n    return helper.X", {"helper.py": helper})
+    ).drive("""
         import app, gate
         waits = [in_thread(lambda: request(app.application))]
         gate.entered.wait(10)
@@ -111,8 +201,8 @@ def test_threads_that_import_a_module_at_once_run_it_once(project, mark):
 @pytest.mark.parametrize("statement", ["import shop.late", "from shop import late", "import shop.late as late"])
 def test_a_late_import_while_an_older_generation_retires_is_not_lost(project, statement):
     get = f"import shop, sys\ndef get():\n    {statement}\n    return sys.modules['shop.late'].X, shop.late.X"
-    modules = {"shop____init__": MARK, "shop__late": MARK + "X = 1"}
-    told = project(files_of("get()", get, **modules)).drive(
+    modules = {"shop/__init__.py": MARK, "shop/late.py": MARK + "X = 1"}
+    told = project(files_of("get()", get, modules)).drive(
         HOLD
         + """
     import shop.late

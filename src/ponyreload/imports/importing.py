@@ -192,7 +192,7 @@ class ImportHooks:
         """Return what the import of a system module gives, if it is loaded and has nothing to do with user modules."""
         routed = self._table.routed
         standing = sys.modules.get(name)
-        if standing is None or name in routed:
+        if standing is None or name in routed or type(standing) is RoutedModule:
             return None
         if getattr(getattr(standing, "__spec__", None), INITIALIZING, MAY_BE_INITIALIZING):
             return None  # the import system waits for one that another thread is running

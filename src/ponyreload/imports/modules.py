@@ -7,14 +7,15 @@ import importlib.machinery
 import importlib.util
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
 from ponyreload import project
-from ponyreload.code.sources import Sources
+from ponyreload.code.sources import Source, Sources
 from ponyreload.generations.context import MARK, entered, entered_generation
 from ponyreload.generations.generation import Generation, Run
+from ponyreload.imports import byhand
 from ponyreload.imports.advice import tell_of_known, tell_of_mixed
 from ponyreload.imports.isolation import is_library, library_code
 from ponyreload.imports.names import MAIN, note_missing
@@ -193,19 +194,29 @@ class Modules:
         with entered(generation):
             spec = self._find_spec(name, path) if found is None else found
             if spec is None:
+                standing = byhand.inherit(self.table, generation, name)
+                if standing is not None:
+                    generation.modules[name] = standing
+                    return standing
                 note_missing(generation, name, path)
                 raise ModuleNotFoundError(f"No module named {name!r}", name=name)
             module = importlib.util.module_from_spec(spec)
             if generation.shared and spec.submodule_search_locations is not None:
                 give_children(generation, name, module)
+            text = self._text_of(generation, name, spec)
+            before = sys.modules.copy() if b"modules" in text else None
             self.table.show(generation, name, module)
             try:
                 self._execute(generation, name, module, spec)
             except BaseException:
                 # It may have put another object in its own place before it failed.
                 self.table.hide(name, module)
+                if before is not None:
+                    byhand.claim(self.table, generation, before, text)
                 raise
         complete = self.table.add(generation, name, module)
+        if before is not None:
+            byhand.claim(self.table, generation, before, text)
         if not marking.is_user(name, vars(module), self.is_included) and not self._is_emptied(generation, name):
             generation.unmarked.add(name)
         tell_of_known({name: module}, self.is_included)
@@ -244,6 +255,11 @@ class Modules:
         finally:
             run.ended = time.monotonic()
 
+    def claim(self, generation: Generation, before: Mapping[str, Any]) -> None:
+        """Note what the load of *generation* has put into `sys.modules`, of which *before* is an earlier copy."""
+        source = generation.sources.get(generation.files.get(MAIN, ""))
+        byhand.claim(self.table, generation, before, b"" if source is None else source.data)
+
     def _execute(self, generation: Generation, name: str, module: ModuleType, spec: Any) -> None:
         namespace = vars(module)
         namespace[MARK] = generation
@@ -266,15 +282,23 @@ class Modules:
         """Return the code of a module in the version that *generation* runs; read the file if there is none yet."""
         if is_library(name, file):
             return library_code(name, file, loader)
+        return self._source(generation, name, file).code(loader)
+
+    def _source(self, generation: Generation, name: str, file: str) -> Source:
         generation.files[name] = file
         source = generation.sources.get(file)
         if source is None:
             source = generation.sources.setdefault(file, self._sources.read(file))
-        return source.code(loader)
+        return source
+
+    def _text_of(self, generation: Generation, name: str, spec: Any) -> bytes:
+        is_read = isinstance(spec.loader, importlib.machinery.SourceFileLoader) and not is_library(name, spec.origin)
+        return self._source(generation, name, spec.origin).data if is_read else b""
 
     def sort_out(self, generation: Generation) -> None:
         """Make system modules of the unmarked ones; report system modules that hold objects of an isolated library."""
         self.table.sort_out(generation)
+        byhand.hand_on(self.table, generation)
         tell_of_mixed(generation.number, self.table.routed)
 
 

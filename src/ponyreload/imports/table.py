@@ -33,14 +33,16 @@ class Table:
         lock: See above.
         routed: What is in `sys.modules` for each user module:  "shop.cart" -> <routed module 'shop.cart'>
         packages: The packages of these, which may be system modules:  {"shop"}
+        by_hand: Names that code of user modules has put into `sys.modules` itself:  {"settings"}
     """
 
     def __init__(self, living: Callable[[], Iterable[Generation]], modules: Any) -> None:
-        self._living = living
-        self._modules = modules
+        self.living = living
+        self.modules = modules
         self.lock = threading.RLock()
         self.routed: dict[str, RoutedModule] = {}
         self.packages: set[str] = set()
+        self.by_hand: set[str] = set()
         # Modules that a generation loaded and that turned out to be system modules, while older generations still
         # have them as user modules:  "shop.const" -> <module>
         self._system: dict[str, Any] = {}
@@ -63,7 +65,7 @@ class Table:
 
     def was_user(self, name: str) -> bool:
         """Tell whether *name* is a user module in a generation that has been published."""
-        return any(each.published and name in each.modules for each in self._living())
+        return any(each.published and name in each.modules for each in self.living())
 
     # -- a module comes ----------------------------------------------------------------------------------------------
 
@@ -77,16 +79,21 @@ class Table:
         """Note that *generation* is about to run module *name*.
 
         Returns:
-            The system module of that name if there is one by now, and so nothing to run; else None.
+            What stands in `sys.modules` for it: the system module of that name if there is one by now, or what code has
+            put there itself. Then there is nothing to run. Else None.
         """
         # Another thread may call `tidy` at any moment. The lock makes this one step: if `tidy` came first, a new routed
         # module takes the place of the one that it removed. From here on it leaves the name in place.
         with self.lock:
+            standing = sys.modules.get(name)
+            if type(standing) is RoutedModule:
+                standing = None if name_of(standing) == name else self.loaded(generation, name_of(standing))
+            if standing is not None:
+                if name in self.routed:
+                    self.take(generation, name, standing)
+                return standing
             if name not in self.routed:
-                standing = _unrouted(name)
-                if standing is not None:
-                    return standing
-                sys.modules[name] = routed = RoutedModule(name, self._modules)
+                sys.modules[name] = routed = RoutedModule(name, self.modules)
                 self.route(name, routed)
             generation.running.setdefault(name, None)
             self._busy.add(generation)
@@ -122,7 +129,7 @@ class Table:
         with self.lock:
             if name not in sys.modules and name in self.routed:
                 sys.modules[name] = self.routed[name]
-                newest = max(self._living(), key=lambda each: each.number)
+                newest = max(self.living(), key=lambda each: each.number)
                 newest.modules.pop(name, None)
                 return newest is generation
         return False
@@ -137,7 +144,7 @@ class Table:
             is_first = not any(name in each.modules for each in self._living())
             stands = name in self.routed and sys.modules.get(name) is self.routed[name]
             if is_first and stands and type(module) is ModuleType:
-                become_routed(module, name, self._modules)
+                become_routed(module, name, self.modules)
                 sys.modules[name] = module
 
     def hide(self, name: str, module: ModuleType) -> Any:
@@ -160,6 +167,17 @@ class Table:
             generation.modules[name] = result
         self.settle(generation, own_namespace(module) or {})
         return result
+
+    def take(self, generation: Generation, name: str, value: Any, earlier: Any = None) -> None:
+        """Make what code of *generation* has put into `sys.modules` its own; for others, what was there *earlier*."""
+        with self.lock:
+            generation.modules[name] = value
+            self.by_hand.add(name)
+            if name not in self.routed:
+                if earlier is not None:
+                    self._system.setdefault(name, earlier)
+                self.route(name, RoutedModule(name, self.modules, value))
+            sys.modules[name] = self.routed[name]
 
     def settle(self, generation: Generation, namespace: dict[str, Any]) -> None:
         """Put real modules for the routed ones in a user module's namespace.
@@ -232,7 +250,7 @@ class Table:
         """
         with self.lock:
             needed: set[str] = set()
-            for generation in self._living():
+            for generation in self.living():
                 needed |= generation.modules.keys() | generation.running.keys()
             for generation in self._busy:
                 needed |= generation.running.keys()

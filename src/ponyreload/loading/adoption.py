@@ -48,6 +48,9 @@ def adopt(modules: Modules, generation: Generation) -> list[str]:
             namespace = namespace_of(name, generation.modules[name])
             for key in [key for key, value in list(namespace.items()) if value is plain_reload]:
                 namespace[key] = importlib.reload  # ours, which knows routed modules
+        for name, standing, namespace in unrouted_modules():
+            if generation.modules.get(str(namespace.get("__name__"))) is standing:
+                table.take(generation, name, standing)  # its second name
         _reroute_holders({id(generation.modules[name]): table.routed[name] for name in new}, new, modules.unlisted)
         for name, standing in generation.modules.items():
             table.settle(generation, namespace_of(name, standing))

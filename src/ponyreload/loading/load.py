@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from types import ModuleType
 
 from ponyreload.errors import Abandoned
 from ponyreload.generations.context import entered
@@ -71,6 +72,7 @@ class Load:
         self._before: Callable[[], object] | None = before
         self._late = late
         self._after = after
+        self._there: dict[str, ModuleType] = {}  # what `sys.modules` had when the load began
         self.thread = LoadThread(self)
         generation.load = self
 
@@ -116,6 +118,7 @@ class Load:
         """Run the load. Called by its thread."""
         with entered(self.generation):
             try:
+                self._there = sys.modules.copy()
                 self._give_event_loop()
                 self._give_environment()
                 if self._before is not None:
@@ -174,6 +177,9 @@ class Load:
             os.environ.update(environment_of_process())
 
     def _finish(self, error: BaseException | None) -> None:
+        there, self._there = self._there, {}
+        if there:
+            self._modules.claim(self.generation, there)
         with self._when_done:
             if not self.done:
                 self.error, self.ended, self.done = error, time.monotonic(), True
