@@ -72,7 +72,7 @@ class Generation:
         modules: The real modules that are complete:  "shop.cart" -> <module>
         running: Those whose code is being run, None before it begins; their own thread alone may see them:
             "shop.api" -> <module>
-        behind: The modules whose code has put another object in their place, which is in `modules` then.
+        behind: Those that have put another object in their place in `sys.modules`:  "shop.api" -> <module>
         files: Where the code of its modules is from:  "shop.cart" -> "/site/shop/cart.py"
         sources: The versions of the files that this generation runs:  "/site/shop/cart.py" -> Source
         runs: Executions of its modules' code, in the order in which they began.

@@ -4,4 +4,7 @@ In: imports, look-ups in `sys.modules`, loads, options. Out: real modules for th
 for all other code; which modules are user modules and why; what a library needs to be isolated.
 """
 
-__all__ = ["advice", "importing", "isolation", "loaders", "modules", "names", "reasons", "routed", "sharing", "specs"]
+__all__ = [
+    "advice", "byhand", "importing", "isolation", "loaders", "modules", "names", "reasons", "routed", "sharing",
+    "specs",
+]  # fmt: skip

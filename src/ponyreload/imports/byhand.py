@@ -1,4 +1,4 @@
-"""By hand: what code of user modules puts into `sys.modules` itself, such as aliases, settings and stubs.
+"""By hand: what code puts into `sys.modules` itself, such as aliases, settings and stubs, and what it deletes there.
 
 Each generation has its own of these too. Which name has changed is found by a comparison with an earlier copy of
 `sys.modules`. Whose it is, is told by the object, or by the text of the module that ran meanwhile: other threads import
@@ -20,7 +20,7 @@ from ponyreload.imports.table import Table
 from ponyreload.interpreter.attributes import own_namespace
 from ponyreload.options import marking
 
-__all__ = ["claim", "hand_on", "inherit"]
+__all__ = ["claim", "claim_of_load", "hand_on", "inherit", "was_deleted"]
 
 
 def claim(table: Table, generation: Generation, before: Mapping[str, Any], text: bytes = b"") -> None:
@@ -42,6 +42,12 @@ def claim(table: Table, generation: Generation, before: Mapping[str, Any], text:
                 value = table.loaded(generation, name_of(value)) or value
             if _is_of(table, generation, name, value, text):
                 table.take(generation, name, value, earlier)
+
+
+def claim_of_load(table: Table, generation: Generation, before: Mapping[str, Any]) -> None:
+    """Do that when the load of *generation* is done: for the main script, and for functions of other modules."""
+    source = generation.sources.get(generation.files.get(MAIN, ""))
+    claim(table, generation, before, b"" if source is None else source.data)
 
 
 def _is_of(table: Table, generation: Generation, name: str, value: Any, text: bytes) -> bool:
@@ -84,3 +90,19 @@ def hand_on(table: Table, generation: Generation) -> None:
                 value = each.modules.get(name)
                 if each.published and value is not None and owner_of(value) is None:
                     generation.modules[name] = value
+
+
+def was_deleted(table: Table, generation: Generation, name: str) -> bool:
+    """Tell whether somebody has deleted a user module from `sys.modules`, and *generation* is to run it again.
+
+    The newest generation does: who deletes it there may be any code, and older ones keep what they have.
+    """
+    if name in sys.modules or name not in table.routed:
+        return False
+    with table.lock:
+        if name not in sys.modules and name in table.routed:
+            sys.modules[name] = table.routed[name]
+            newest = max(table.living(), key=lambda each: each.number)
+            newest.modules.pop(name, None)
+            return newest is generation
+    return False

@@ -7,7 +7,7 @@ import importlib.machinery
 import importlib.util
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -18,7 +18,7 @@ from ponyreload.generations.generation import Generation, Run
 from ponyreload.imports import byhand
 from ponyreload.imports.advice import tell_of_known, tell_of_mixed
 from ponyreload.imports.isolation import is_library, library_code
-from ponyreload.imports.names import MAIN, note_missing
+from ponyreload.imports.names import MAIN, named_by, note_missing
 from ponyreload.imports.routed import RoutedModule, name_of
 from ponyreload.imports.sharing import give_children
 from ponyreload.imports.specs import Specs
@@ -117,20 +117,15 @@ class Modules:
 
     def load_along(self, generation: Generation, name: str) -> Any:
         """Load the user modules among *name* and its packages; return the module itself if it is a user module."""
-        module = None if self.table.was_deleted(generation, name) else self.loaded(generation, name)
+        module = None if byhand.was_deleted(self.table, generation, name) else self.loaded(generation, name)
         if module is None and (name in self.table.routed or "." in name):
-            dot = name.find(".")
-            while dot > 0:
-                self._load_or_bind(generation, name[:dot])
-                dot = name.find(".", dot + 1)
-            module = self._load_or_bind(generation, name)
+            for each in reversed(named_by(name)):
+                if each in self.table.routed:
+                    module = self.load(generation, each)
+                else:
+                    module = None
+                    self.table.bind_system(generation, each)
         return module
-
-    def _load_or_bind(self, generation: Generation, name: str) -> Any:
-        if name in self.table.routed:
-            return self.load(generation, name)
-        self.table.bind_system(generation, name)
-        return None
 
     def require(self, generation: Generation, name: str) -> Any:
         """Import *name* as code of *generation* would; return the module itself, be it a user or a system module."""
@@ -254,11 +249,6 @@ class Modules:
             exec(self._code(generation, MAIN, namespace["__file__"]), namespace)  # noqa: S102 - this is an importer
         finally:
             run.ended = time.monotonic()
-
-    def claim(self, generation: Generation, before: Mapping[str, Any]) -> None:
-        """Note what the load of *generation* has put into `sys.modules`, of which *before* is an earlier copy."""
-        source = generation.sources.get(generation.files.get(MAIN, ""))
-        byhand.claim(self.table, generation, before, b"" if source is None else source.data)
 
     def _execute(self, generation: Generation, name: str, module: ModuleType, spec: Any) -> None:
         namespace = vars(module)

@@ -50,8 +50,8 @@ class RoutedModule(ModuleType):
     Attribute access goes to the module of the active generation, which is loaded first if that has not been done.
     Its own namespace has only the descriptive attributes of the version that it was made for.
 
-    A real module is of this class too while its code runs, and stands in `sys.modules` then. Its own generation finds
-    itself in it, and all others their own: see `become_routed`.
+    A real module is of this class too while its code runs for the first time in the process: it stands in `sys.modules`
+    then. Its own generation finds itself in it, and all others their own: see `become_routed`.
 
     Threads: a real module may become a plain one at any step of another thread, which then finds no route.
     """
@@ -181,9 +181,21 @@ def become_plain(module: ModuleType) -> None:
     _own(module).pop(ROUTE, None)
 
 
-def lead_to(routed: RoutedModule, modules: Modules) -> None:
-    """Have a routed module find the real ones in *modules* from now on."""
-    _own(routed)[ROUTE] = name_of(routed), modules
+def lead_to(routed: RoutedModule, module: Any) -> None:
+    """Have a routed module find *module* from now on, for all generations: it turned out to be a system module."""
+    _own(routed)[ROUTE] = name_of(routed), Settled(module)
+
+
+class Settled:
+    """Where the routed module of a system module finds it."""
+
+    def __init__(self, module: Any) -> None:
+        self._module = module
+
+    def load(self, *_: object) -> Any:
+        return self._module
+
+    loaded = load
 
 
 def _written(route: tuple[str, Modules], generation: Generation, attribute: str) -> Any:

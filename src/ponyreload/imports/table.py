@@ -87,7 +87,15 @@ class Table:
         with self.lock:
             standing = sys.modules.get(name)
             if type(standing) is RoutedModule:
-                standing = None if name_of(standing) == name else self.loaded(generation, name_of(standing))
+                if name_of(standing) == name:
+                    # Where another generation runs it for the first time, this one must not get hold of that.
+                    if name in self.routed:
+                        sys.modules[name] = self.routed[name]
+                    else:
+                        self.route(name, standing)
+                    standing = None
+                else:
+                    standing = self.loaded(generation, name_of(standing))
             if standing is not None:
                 if name in self.routed:
                     self.take(generation, name, standing)
@@ -119,31 +127,16 @@ class Table:
         if not generation.running:
             self._busy.discard(generation)
 
-    def was_deleted(self, generation: Generation, name: str) -> bool:
-        """Tell whether somebody has deleted a user module from `sys.modules`, and *generation* is to run it again.
-
-        The newest generation does: who deletes it there may be any code, and older ones keep what they have.
-        """
-        if name in sys.modules or name not in self.routed:
-            return False
-        with self.lock:
-            if name not in sys.modules and name in self.routed:
-                sys.modules[name] = self.routed[name]
-                newest = max(self.living(), key=lambda each: each.number)
-                newest.modules.pop(name, None)
-                return newest is generation
-        return False
-
     def show(self, generation: Generation, name: str, module: ModuleType) -> None:
-        """Have a module whose code is about to run stand in `sys.modules`, for itself, if no generation has it yet.
+        """Have a module that is new to this process stand in `sys.modules` for itself while its code runs.
 
-        Where one has, a request of that may look it up there meanwhile, and would keep what it gets.
+        Later ones do not: a request of another generation that looked one up would still hold it when it has run.
         """
         with self.lock:
             generation.running[name] = module
-            is_first = not any(name in each.modules for each in self._living())
-            stands = name in self.routed and sys.modules.get(name) is self.routed[name]
-            if is_first and stands and type(module) is ModuleType:
+            routed = self.routed.get(name)
+            is_new = routed is not None and is_initializing(routed) and sys.modules.get(name) is routed
+            if is_new and type(module) is ModuleType:
                 become_routed(module, name, self.modules)
                 sys.modules[name] = module
 
@@ -159,13 +152,15 @@ class Table:
 
     def add(self, generation: Generation, name: str, module: ModuleType) -> Any:
         """Add a module that has run; return it, or the object that it has put in its place in `sys.modules`."""
+        other = self.hide(name, module)
+        # Under its own name, its code has found the routed module, and means the real one, also in a proxy of it.
+        self.settle(generation, own_namespace(module) or {})
+        self.settle(generation, own_namespace(other) or {})
         with self.lock:
-            other = self.hide(name, module)
-            result: Any = module if other is None else other
             if other is not None:
                 generation.behind[name] = module
+            result: Any = module if other is None else other
             generation.modules[name] = result
-        self.settle(generation, own_namespace(module) or {})
         return result
 
     def take(self, generation: Generation, name: str, value: Any, earlier: Any = None) -> None:
@@ -261,7 +256,7 @@ class Table:
                 routed, system = self.routed.pop(name), self._system.pop(name, None)
                 _substitute(sys.modules, name, routed, system)
                 if system is not None:
-                    lead_to(routed, Settled(system))  # somebody may have got it from `sys.modules`
+                    lead_to(routed, system)  # somebody may have got it from `sys.modules`
                 parent, _, child = name.rpartition(".")
                 _substitute(own_namespace(sys.modules.get(parent)) or {}, child, routed, system)
 
@@ -270,18 +265,6 @@ class Table:
         with self.lock:
             for name, routed in self.routed.items():
                 _substitute(sys.modules, name, routed, self.loaded(generation, name))
-
-
-class Settled:
-    """Where the routed module of what turned out to be a system module finds it: the same one for all generations."""
-
-    def __init__(self, module: Any) -> None:
-        self._module = module
-
-    def load(self, *_: object) -> Any:
-        return self._module
-
-    loaded = load
 
 
 def _unrouted(name: str) -> Any:

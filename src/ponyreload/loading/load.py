@@ -14,6 +14,7 @@ from ponyreload.errors import Abandoned
 from ponyreload.generations.context import entered
 from ponyreload.generations.failures import load_error
 from ponyreload.generations.generation import Generation
+from ponyreload.imports.byhand import claim_of_load
 from ponyreload.imports.modules import Modules
 from ponyreload.interpreter.environment import environment_of_process
 from ponyreload.interpreter.frames import outward, thread_frames
@@ -179,7 +180,7 @@ class Load:
     def _finish(self, error: BaseException | None) -> None:
         there, self._there = self._there, {}
         if there:
-            self._modules.claim(self.generation, there)
+            claim_of_load(self._modules.table, self.generation, there)
         with self._when_done:
             if not self.done:
                 self.error, self.ended, self.done = error, time.monotonic(), True
