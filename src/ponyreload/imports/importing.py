@@ -125,7 +125,7 @@ class ImportHooks:
             generation: Generation | None = None if globals is None else globals.get(MARK)
             if generation is None or globals is None:
                 routed = self._table.routed
-                if not level and (name in routed or ("." in name and name.partition(".")[0] in routed)):
+                if type(name) is str and not level and (name in routed or ("." in name and TOPS[name] in routed)):
                     # Before 3.12 the interpreter swallows an error in `__spec__`. So a system module that imports a
                     # broken user module would not get the error. And a package of this generation may lack the
                     # attribute.

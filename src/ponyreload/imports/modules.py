@@ -7,7 +7,7 @@ import importlib.machinery
 import importlib.util
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from types import ModuleType
 from typing import Any
 
@@ -148,16 +148,6 @@ class Modules:
             return False
         return marking.is_project_file(spec.origin) or self.is_included(spec.name)
 
-    def _find_spec(self, name: str, path: Sequence[str] | None) -> Any:
-        """Ask the finders where a module is, each as the import system does."""
-        for finder in list(sys.meta_path):
-            if hasattr(finder, "find_spec"):
-                is_plain = finder is importlib.machinery.PathFinder
-                spec = self._specs.find(name, path) if is_plain else finder.find_spec(name, path, None)
-                if spec is not None:
-                    return spec
-        return None
-
     # -- running a module --------------------------------------------------------------------------------------------
 
     def _run_once(self, generation: Generation, name: str, found: Any) -> Any:
@@ -187,7 +177,7 @@ class Modules:
                 message = f"No module named {name!r}; {parent!r} is not a package"
                 raise ModuleNotFoundError(message, name=name) from None
         with entered(generation):
-            spec = self._find_spec(name, path) if found is None else found
+            spec = self._specs.search(name, path) if found is None else found
             if spec is None:
                 standing = byhand.inherit(self.table, generation, name)
                 if standing is not None:

@@ -38,6 +38,16 @@ class Specs:
     def __init__(self) -> None:
         self._found: dict[str, Found] = {}
 
+    def search(self, name: str, path: Sequence[str] | None) -> ModuleSpec | None:
+        """Ask the finders where a module is, each as the import system does; the arguments as for `find`."""
+        for finder in list(sys.meta_path):
+            if hasattr(finder, "find_spec"):
+                is_plain = finder is PathFinder
+                spec = self.find(name, path) if is_plain else finder.find_spec(name, path, None)
+                if spec is not None:
+                    return spec
+        return None
+
     def find(self, name: str, path: Sequence[str] | None) -> ModuleSpec | None:
         """Return a new spec of a module, or None if there is no such module.
 
