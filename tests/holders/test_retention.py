@@ -252,3 +252,22 @@ def test_a_datetime_into_which_the_collector_does_not_look_is_found_in_its_own_g
     """)
     reason = "a user object is the tzinfo of a datetime, into which Python's collector does not look"
     assert told["lines"] == [f"generation 1 is kept alive by {words} ({reason}; make it in a system module)"]
+
+
+def test_a_process_that_ends_while_something_is_kept_and_changes_says_nothing_of_ours(project):
+    # When exit functions run, Python 3.12 starts no more threads.
+    told = project(files(2)).drive(f"""{HEAD}
+    import atexit
+
+    @atexit.register
+    def last():
+        app.reloader.reload()
+        app.reloader.application.retained.report()
+        print(said.getvalue(), file=sys.stderr)
+
+    edit(2)
+    edit(3)
+    retention.GRACE_SECONDS = -1  # it is due
+    tell()
+    """)
+    assert "Traceback" not in told["stderr"]

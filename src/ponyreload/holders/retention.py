@@ -12,6 +12,7 @@ from typing import NamedTuple
 from ponyreload.generations.generation import Generation
 from ponyreload.holders.remains import Remains
 from ponyreload.holders.search import Holder, holder_of_each
+from ponyreload.interpreter.starting import start
 from ponyreload.reporting import say
 
 __all__ = ["Kept", "Retained"]
@@ -96,7 +97,8 @@ class Retained:
             if (due or is_leak) and not is_reporting:
                 name = "ponyreload looks for holders"
                 self._reporter = threading.Thread(target=self._report, args=(due,), name=name, daemon=True)
-                self._reporter.start()
+                if not start(self._reporter):
+                    return False
         return len(unreported) > (0 if is_reporting else len(due))
 
     def begin_in_child(self) -> None:

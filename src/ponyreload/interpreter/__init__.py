@@ -6,5 +6,6 @@ can be restored, and the private names of CPython or what stands in for them.
 """
 
 __all__ = [
-    "attributes", "collecting", "environment", "forklocks", "frames", "mainthread", "patches", "private", "turns",
+    "attributes", "collecting", "environment", "forklocks", "frames", "mainthread", "patches", "private", "starting",
+    "turns",
 ]  # fmt: skip

@@ -18,6 +18,7 @@ from ponyreload.imports.byhand import claim_of_load
 from ponyreload.imports.modules import Modules
 from ponyreload.interpreter.environment import environment_of_process
 from ponyreload.interpreter.frames import outward, thread_frames
+from ponyreload.interpreter.starting import start
 from ponyreload.loading.late import LateImports
 from ponyreload.reporting import say, shown
 
@@ -77,9 +78,9 @@ class Load:
         self.thread = LoadThread(self)
         generation.load = self
 
-    def start(self) -> None:
-        """Start the thread."""
-        self.thread.start()
+    def start(self) -> bool:
+        """Start the thread; tell whether that was possible, or the process ends."""
+        return start(self.thread)
 
     def park(self) -> None:
         """Hold the calling thread at its server until the generation retires; the load is done.
@@ -105,6 +106,8 @@ class Load:
 
     def join(self, timeout: float) -> bool:
         """Wait for the thread to end; tell whether it did."""
+        if self.thread.ident is None:
+            return True  # it was never started
         self.thread.join(timeout)
         return not self.thread.is_alive()
 

@@ -10,6 +10,7 @@ from ponyreload.code.compiling import is_plain
 from ponyreload.code.sources import Source, Sources, compile_all
 from ponyreload.generations.generation import Generation
 from ponyreload.interpreter.collecting import few_collections
+from ponyreload.interpreter.starting import start
 from ponyreload.options.marking import is_project_file
 
 __all__ = ["compile_ahead", "compile_changed", "needs"]
@@ -36,7 +37,7 @@ def compile_ahead(generation: Generation, is_over: Callable[[], bool]) -> None:
             del sources[:PART]
 
     if sum(len(source.data) for source in sources) >= MUCH_BYTES:
-        threading.Thread(target=run, name="ponyreload compiles ahead", daemon=True).start()
+        start(threading.Thread(target=run, name="ponyreload compiles ahead", daemon=True))
 
 
 def _uncompiled(generation: Generation) -> list[Source]:

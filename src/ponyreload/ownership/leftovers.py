@@ -15,6 +15,7 @@ from ponyreload.generations.generation import Generation
 from ponyreload.interpreter.attributes import class_of, module_of, mro_of
 from ponyreload.interpreter.frames import outward, thread_frames
 from ponyreload.interpreter.private import target_of
+from ponyreload.interpreter.starting import start
 from ponyreload.options.servers import TABLE
 from ponyreload.ownership.makers import Belongings
 from ponyreload.ownership.shared import is_shared
@@ -70,7 +71,8 @@ class Leftovers:
                     if self._thread is None and not self._ends:
                         name = "ponyreload waits for threads"
                         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-                        self._thread.start()
+                        if not start(self._thread):
+                            return
                     self._news.notify_all()
 
     def end(self) -> None:

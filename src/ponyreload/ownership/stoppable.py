@@ -14,6 +14,7 @@ from ponyreload.generations.owners import bound_to, names_of
 from ponyreload.interpreter.attributes import class_name, module_of, mro_of, namespace_of_class
 from ponyreload.interpreter.frames import callers, locals_of
 from ponyreload.interpreter.private import target_of
+from ponyreload.interpreter.starting import start
 from ponyreload.ownership.leftovers import is_of_server
 from ponyreload.ownership.shared import is_shared
 from ponyreload.reporting import say
@@ -58,8 +59,8 @@ def stop_all(threads: Iterable[threading.Thread], generation: Generation, second
         # In a thread of its own: it may wait for what the thread is doing.
         stopping = threading.Thread(target=_stop, args=(list(things.values()), generation), daemon=True)
         stopping.name = f"ponyreload stops threads of {generation.number}"
-        stopping.start()
-        stopping.join(seconds)
+        if start(stopping):
+            stopping.join(seconds)
 
 
 def _stop(things: list[tuple[Any, Callable[[Any], object]]], generation: Generation) -> None:

@@ -95,7 +95,8 @@ class Attempts:
             # Requests from here on get the generation that serves: the load itself may send one, and wait for it.
             pace.is_behind = False
         application.journal.began(load)
-        load.start()
+        if not load.start():
+            pace.stop()
         notice = load.started + LONG_LOAD_SECONDS
         while True:
             pace.wait_until(

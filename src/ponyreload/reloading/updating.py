@@ -14,6 +14,7 @@ from ponyreload.generations.generation import Generation
 from ponyreload.holders.retention import GRACE_SECONDS
 from ponyreload.imports import sharing
 from ponyreload.interpreter.collecting import few_collections
+from ponyreload.interpreter.starting import start
 from ponyreload.interpreter.turns import short_turns
 from ponyreload.loading.precompiling import compile_ahead
 from ponyreload.reloading.application import Application
@@ -64,8 +65,8 @@ class Updater:
         """Start the thread, unless that has been done. Called with the lock held."""
         if not self.is_started and not self.pace.is_stopping:
             self.is_started = True
-            self._thread = threading.Thread(target=self._run, name="ponyreload", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._run, name="ponyreload", daemon=True)
+            self._thread = thread if start(thread) else None
 
     def stop(self) -> None:
         """End the thread and the watcher's. Safe to call twice."""
