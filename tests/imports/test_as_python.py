@@ -85,6 +85,24 @@ def test_an_old_generation_keeps_a_module_that_the_new_one_deletes_from_sys_modu
     assert told == {**told, "answers": ["(1, 1)", "(4, 4)"], "runs": 4}
 
 
+@pytest.mark.parametrize("mark", [MARK, ""])
+def test_a_module_that_failed_and_is_mended_at_once_runs_its_new_contents(project, mark):
+    get = """import pathlib
+def get():
+    try:
+        import broken
+    except ZeroDivisionError:
+        file = pathlib.Path("broken.py")
+        file.write_text(file.read_text().replace("1 / 0", "1 / 1"))
+    import broken
+    return broken.X"""
+    told = project(files_of("get()", get, {"broken.py": mark + "X = 1 / 0"})).drive("""
+        import app
+        tell(answer=request(app.application))
+    """)
+    assert told["answer"] == "1.0"
+
+
 # -- put into sys.modules by hand --------------------------------------------------------------------------------
 
 BY_HAND = {

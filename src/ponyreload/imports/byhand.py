@@ -23,14 +23,16 @@ from ponyreload.options import marking
 __all__ = ["claim", "claim_of_load", "hand_on", "inherit", "was_deleted"]
 
 
-def claim(table: Table, generation: Generation, before: Mapping[str, Any], text: bytes = b"") -> None:
+def claim(table: Table, generation: Generation, before: Mapping[str, Any] | None, text: bytes = b"") -> None:
     """Make what code of *generation* has put into `sys.modules` its own.
 
     Args:
         table, generation: See above.
-        before: A copy of `sys.modules`, from before that code ran.
+        before: A copy of `sys.modules`, from before that code ran; None if it does not touch that.
         text: The source of that code.
     """
+    if before is None:
+        return
     with table.lock:
         for name, value in list(sys.modules.items()):
             earlier = before.get(name)

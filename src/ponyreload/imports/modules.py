@@ -196,12 +196,10 @@ class Modules:
             except BaseException:
                 # It may have put another object in its own place before it failed.
                 self.table.hide(name, module)
-                if before is not None:
-                    byhand.claim(self.table, generation, before, text)
+                byhand.claim(self.table, generation, before, text)
                 raise
         complete = self.table.add(generation, name, module)
-        if before is not None:
-            byhand.claim(self.table, generation, before, text)
+        byhand.claim(self.table, generation, before, text)
         if not marking.is_user(name, vars(module), self.is_included) and not self._is_emptied(generation, name):
             generation.unmarked.add(name)
         tell_of_known({name: module}, self.is_included)
@@ -272,8 +270,12 @@ class Modules:
         return source
 
     def _text_of(self, generation: Generation, name: str, spec: Any) -> bytes:
-        is_read = isinstance(spec.loader, importlib.machinery.SourceFileLoader) and not is_library(name, spec.origin)
-        return self._source(generation, name, spec.origin).data if is_read else b""
+        if not isinstance(spec.loader, importlib.machinery.SourceFileLoader) or is_library(name, spec.origin):
+            return b""
+        if generation.files.get(name) == spec.origin:
+            # It has failed before, or was deleted from `sys.modules`: as in Python, it runs what the file holds now.
+            generation.sources[spec.origin] = self._sources.read(spec.origin)
+        return self._source(generation, name, spec.origin).data
 
     def sort_out(self, generation: Generation) -> None:
         """Make system modules of the unmarked ones; report system modules that hold objects of an isolated library."""
