@@ -1,57 +1,18 @@
 """What a reload loads anew with ``scope="affected"``, and what both generations share."""
 
-from textwrap import dedent
 from types import ModuleType
 
 import pytest
 
+from affected import RAN, STAR, drive, shop_files
 from ponyreload.generations.generation import Generation
 from ponyreload.imports.sharing import share
-
-STAR = "from ponyreload import *\n"
-# Each module notes that its code runs; `runs` is a system module.
-RAN = STAR + "import runs; runs.ran.append(__name__)\n"
-DRIVE = """
-    import app, runs
-    reloader = app.reloader
-    reloader.reload()  # what Python itself imported, nobody has seen import what it did
-    del runs.ran[:]
-
-    def edit(name, old, new):
-        "Edit a file, wait for the generation, and return what ran for it."
-        del runs.ran[:]
-        number = reloader.generation
-        project.replace(name, old, new)
-        reloader.wait(number, 20)
-        return sorted(runs.ran)
-"""
-
-
-def drive(site, text):
-    """Run a driver script that begins with the application's second generation; return what it tells."""
-    return site.drive(dedent(DRIVE) + dedent(text))
 
 
 @pytest.fixture
 def shop(project):
     """An application whose modules import each other in all ways."""
-
-    def make(**files):
-        base = {
-            "runs.py": "ran = []\nkept = []\n",
-            "leaf.py": RAN + "X = 1\ndef value():\n    return X\nclass Thing:\n    pass\n",
-            "base.py": RAN + "Y = 1\n",
-            "views.py": RAN + "import leaf\ndef answer():\n    return leaf.value()\n",
-            "other.py": RAN + "from base import Y\ncalls = []\n",
-            "app.py": RAN
-            + "import views, other, base\nreloader = use_autoreload(scope='affected')\n"
-            + "@AutoreloadMiddleware\ndef application(environ, start_response):\n"
-            + "    start_response('200 OK', [])\n    yield repr(views.answer()).encode()\n"
-            + "    yield repr(views.answer()).encode()\n",
-        }
-        return project(base | {name.replace("__", "/") + ".py": text for name, text in files.items()})
-
-    return make
+    return lambda **files: project(shop_files(**files))
 
 
 def test_only_what_has_changed_and_what_imports_it_is_executed_again(shop):
@@ -116,7 +77,7 @@ def test_who_imports_late_in_a_request_is_an_importer_from_then_on(shop):
 def test_a_request_of_the_older_generation_gets_its_own_modules_in_shared_code(shop):
     # `late` is shared: it imports nothing when it is loaded.
     site = shop(
-        pack____init__=STAR,
+        pack__init=STAR,
         pack__leaf=RAN + "X = 1\n",
         late=RAN + "import pack\ndef ask():\n    import leaf\n    return [leaf.X, pack.leaf.X]\n",
         views=RAN + "import late\ndef answer():\n    return late.ask()\n",
@@ -368,7 +329,7 @@ def serving():
 def test_a_module_whose_import_ends_meanwhile_is_loaded_anew(serving):
     serving.modules = Interrupted(serving.modules, lambda: serving.modules.update(late=ModuleType("late")))
     new = Generation(3)
-    share(serving, new, {"late"}, {})
+    share(serving, new, {"late"})
     assert "late" in serving.modules
     assert (list(new.modules), list(new.files)) == (["leaf"], ["leaf"])
 
@@ -376,6 +337,6 @@ def test_a_module_whose_import_ends_meanwhile_is_loaded_anew(serving):
 def test_what_a_shared_module_imports_meanwhile_is_known(serving):
     serving.imports = Interrupted({}, lambda: serving.imports.setdefault("leaf", set()).add("os"))
     new = Generation(3)
-    share(serving, new, set(), {})
+    share(serving, new, set())
     assert new.imports == {"leaf": {"os"}}
     assert new.imports["leaf"] is serving.imports["leaf"]

@@ -32,6 +32,7 @@ from ponyreload.generations.generation import Generation
 from ponyreload.imports.loaders import AfterImport, CandidateLoader
 from ponyreload.imports.modules import Modules, plain_import, plain_reload
 from ponyreload.imports.names import MAIN, absolute_name, file_of, has_all, may_hold_modules, named_by, note_missing
+from ponyreload.imports.packages import PackageView, has_all_real, has_routed
 from ponyreload.imports.routed import RoutedModule, name_of
 from ponyreload.imports.specs import copied
 from ponyreload.interpreter.attributes import own_namespace
@@ -136,9 +137,11 @@ class ImportHooks:
 
             # The usual case is a module that is there: it needs no context and no lock.
             full = name if not level else absolute_name(name, globals, level)
+            is_there = has_all
             if generation.imports is not None:
                 generation = generation_of(globals) or generation
                 note_imports(named_by(full, fromlist), globals)
+                is_there = has_all_real  # a package may have routed modules for its children
             modules = generation.modules
             module = modules.get(full)
             if module is not None:
@@ -148,7 +151,7 @@ class ImportHooks:
                     top = None if level else modules.get(TOPS[name])
                     if top is not None:
                         return top
-                elif has_all(module, fromlist):
+                elif is_there(module, fromlist):
                     return module
             else:
                 standing = self._system_module(full, fromlist)
@@ -178,13 +181,13 @@ class ImportHooks:
         package = self._modules.load_along(generation, full)
         if fromlist:
             self._load_children(generation, full, package, fromlist)
-            if package is not None and has_all(package, fromlist):
+            if package is not None and has_all_real(package, fromlist):
                 return package
         elif package is not None and "." not in name:
             return package
         module = self._modules.real(generation, plain_import(name, globals, locals, fromlist, level))
-        # A system package has routed modules for its children, but user code gets the real ones.
-        is_mixed = package is None and full in self._table.packages
+        # A package may have routed modules for its children, but user code gets the real ones.
+        is_mixed = full in self._table.packages and (package is None or has_routed(package, fromlist or ()))
         needs_view = is_mixed and fromlist and "*" not in fromlist
         return PackageView(module, generation, self._modules) if needs_view else module
 
@@ -230,12 +233,17 @@ class ImportHooks:
 
     def _load_children(self, generation: Generation, name: str, package: Any, fromlist: Iterable[str]) -> None:
         """Load the submodules that ``from name import …`` asks for."""
-        namespace = own_namespace(sys.modules.get(name) if package is None else package) or {}
+        holder = sys.modules.get(name) if package is None else package
+        namespace = own_namespace(holder) or {}
+        if "*" in fromlist:
+            fromlist = [each for each in namespace.get("__all__", ()) if isinstance(each, str)]
         for attribute in fromlist:
             child = f"{name}.{attribute}"
             routed = self._table.routed.get(child)  # once: when an older generation retires, it may go
             if routed is None:
                 self._table.bind_system(generation, child)
+            elif attribute not in namespace and "__getattr__" in namespace and hasattr(holder, attribute):
+                pass  # as in Python, the package's own attribute comes first
             elif type(namespace.get(attribute, routed)) is RoutedModule:
                 try:
                     self._modules.load(generation, child)
@@ -267,18 +275,6 @@ class ImportHooks:
         generation = (module_globals or {}).get(MARK) or active()
         source = None if generation is None else generation.sources.get(filename)
         return _plain_getlines(filename, module_globals) if source is None else source.lines()
-
-
-class PackageView:
-    """Given to ``from package import …`` for a system package with user modules in it: it has the generation's own."""
-
-    def __init__(self, package: Any, generation: Generation, modules: Modules) -> None:
-        self._package = package
-        self._generation = generation
-        self._modules = modules
-
-    def __getattr__(self, name: str) -> Any:
-        return self._modules.real(self._generation, getattr(self._package, name))
 
 
 _plain_import_by_name = getattr(*IMPORT_BY_NAME)

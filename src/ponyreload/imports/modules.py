@@ -187,7 +187,7 @@ class Modules:
                 raise ModuleNotFoundError(f"No module named {name!r}", name=name)
             module = importlib.util.module_from_spec(spec)
             if generation.shared and spec.submodule_search_locations is not None:
-                give_children(generation, name, module)
+                give_children(generation, name, module, self.table.routed)
             text = self._text_of(generation, name, spec)
             before = sys.modules.copy() if b"modules" in text else None
             self.table.show(generation, name, module)

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from ponyreload.generations.context import active, calling_names, note_imports
 from ponyreload.generations.generation import Generation
+from ponyreload.imports.sharing import is_led
 from ponyreload.interpreter.private import INITIALIZING
 from ponyreload.tracebacks import hide_own_frames, part_of_import
 
@@ -98,8 +99,10 @@ class RoutedModule(ModuleType):
     def __setattr__(self, attribute: str, value: Any) -> None:
         generation, route = active(), _own(self).get(ROUTE)
         target = None if generation is None or route is None else _written(route, generation, attribute)
-        if type(value) is RoutedModule and generation is not None and route is not None and target is not None:
+        is_routed = type(value) is RoutedModule and target is not None
+        if is_routed and generation and route and not is_led(generation, route[0], attribute, name_of(value)):
             # The import system binds a submodule to its package. User code has to find the real module there.
+            note_imports((name_of(value),), _own(target) if issubclass(type(target), ModuleType) else None)
             value = route[1].loaded(generation, name_of(value)) or value
         if target is None or target is self or generation is None or route is None:
             super().__setattr__(attribute, value)

@@ -6,13 +6,13 @@ taken over only if it
 - has not changed, and has not imported or looked up a module that is loaded again, directly or through others, and
 - has nothing registered with its generation: hooks, threads, kept objects, servers, contents for each generation.
 
-A late import in the code of a shared module gets the modules of the request that runs it (`generation_of`). A shared
-package has routed modules for those of its children that are not shared.
+A late import in the code of a shared module gets the modules of the request that runs it (`generation_of`). A package
+has routed modules for its children (`is_led`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from types import ModuleType
 from typing import Any
 
@@ -62,13 +62,12 @@ def find_affected(serving: Generation, roots: Iterable[str]) -> set[str] | None:
     return affected
 
 
-def share(serving: Generation, new: Generation, affected: Collection[str], routed: dict[str, Any]) -> None:
+def share(serving: Generation, new: Generation, affected: Collection[str]) -> None:
     """Let *new*, which is about to be loaded, take over the modules of *serving* that are not affected.
 
     Args:
         serving, new: The generations.
         affected: Names of the modules that *new* loads itself.
-        routed: The routed module of each.
     """
     # Requests may import meanwhile. A module has its file and source before it is complete: copied in this order, the
     # tables have no module without these.
@@ -89,17 +88,28 @@ def share(serving: Generation, new: Generation, affected: Collection[str], route
     new.imports = serving.imports.copy()
     for name in new.imports.keys() - new.shared:
         del new.imports[name]
-    for name in affected:
-        parent, _, child = name.rpartition(".")
-        if parent in new.shared and child in vars(new.modules[parent]) and name in routed:
-            setattr(new.modules[parent], child, routed[name])
 
 
-def give_children(generation: Generation, name: str, package: ModuleType) -> None:
-    """Give a package that is loaded again those of its children that are shared, as importing them does."""
+def is_led(generation: Generation, package: str, attribute: str, name: str) -> bool:
+    """Tell whether a package has a routed module, not the real module *name*, as its attribute.
+
+    It has for a child that it has not imported itself: so each generation that shares the package has its own child,
+    and it is known who uses that through the package. If it has, it is loaded again with the child.
+    """
+    imports = generation.imports
+    return imports is not None and name == f"{package}.{attribute}" and name not in imports.get(package, ())
+
+
+def give_children(generation: Generation, name: str, package: ModuleType, routed: Mapping[str, Any]) -> None:
+    """Give a package that is loaded again those of its children that are shared, as importing them does.
+
+    Args:
+        generation, name, package: See above.
+        routed: The routed module of each.
+    """
     for child in generation.shared:
         if child.startswith(f"{name}.") and "." not in child[len(name) + 1 :]:
-            setattr(package, child[len(name) + 1 :], generation.modules[child])
+            setattr(package, child[len(name) + 1 :], routed[child])
 
 
 def is_sound(serving: Generation, new: Generation) -> bool:

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterable
 from types import ModuleType
 from typing import Any
 
-from ponyreload.generations.context import MARK
+from ponyreload.generations.context import MARK, note_imports
 from ponyreload.generations.generation import Generation
 from ponyreload.imports.names import file_of, namespace_of
 from ponyreload.imports.routed import RoutedModule, become_plain, become_routed, is_initializing, lead_to, name_of
+from ponyreload.imports.sharing import is_led
 from ponyreload.interpreter.attributes import own_namespace
 
 __all__ = ["Table"]
@@ -183,16 +184,21 @@ class Table:
             return  # nearly always, and this is the fastest check
         for key, value in list(namespace.items()):
             if type(value) is RoutedModule:
-                module = self.loaded(generation, name_of(value))
-                namespace[key] = value if module is None else module
+                name = name_of(value)
+                module = self.loaded(generation, name)
+                if module is not None and not is_led(generation, str(namespace.get("__name__")), key, name):
+                    namespace[key] = module
+                    note_imports((name,), namespace)
 
     def bind(self, generation: Generation, name: str, module: Any) -> None:
         """Make a module an attribute of its package, as the import system does."""
         parent, _, child = name.rpartition(".")
         package = self.loaded(generation, parent)
         if package is not None:
-            # In a package that several generations share, a routed module leads each of them to its own child.
-            setattr(package, child, self.routed[name] if parent in generation.shared else module)
+            if "__getattr__" in (own_namespace(package) or {}):
+                # It may keep what it has found in the child, as `lazy_loader` does.
+                note_imports((name,), own_namespace(package))
+            setattr(package, child, self.routed[name] if is_led(generation, parent, child, name) else module)
         elif parent in sys.modules:
             setattr(sys.modules[parent], child, self.routed.get(name, module))
 
@@ -258,7 +264,9 @@ class Table:
                 if system is not None:
                     lead_to(routed, system)  # somebody may have got it from `sys.modules`
                 parent, _, child = name.rpartition(".")
-                _substitute(own_namespace(sys.modules.get(parent)) or {}, child, routed, system)
+                packages = [sys.modules.get(parent), *(each.modules.get(parent) for each in self._living())]
+                for package in packages:
+                    _substitute(own_namespace(package) or {}, child, routed, system)
 
     def leave(self, generation: Generation) -> None:
         """Put the real modules of *generation* into `sys.modules`: routing ends."""

@@ -119,7 +119,7 @@ class Attempts:
         if names is not None:
             affected = sharing.find_affected(serving, [MAIN, *application.entries.names, *names])
             if affected is not None:
-                sharing.share(serving, new, affected, application.modules.table.routed)
+                sharing.share(serving, new, affected)
 
     def publish(self, load: Load, changed: set[str], started: float) -> BaseException | None:
         """Publish a loaded generation; return what prevented it."""
