@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MARK", "active", "bind", "calling", "calling_names", "enter", "entered", "entered_generation", "generation_of",
-    "is_for_process", "is_on", "made_for_process", "note_imports", "publish", "published",
+    "holder_of", "is_for_process", "is_on", "made_for_process", "marks", "note_imports", "publish", "published",
 ]  # fmt: skip
 
 # In the namespace of each user module: the generation that it belongs to. Code finds its generation through its
@@ -24,6 +24,10 @@ MARK = "__ponyreload__"
 _entered: ContextVar[Generation | None] = ContextVar("ponyreload", default=None)
 _for_process: ContextVar[bool] = ContextVar("ponyreload makes for the process", default=False)
 _published: Generation | None = None
+# Guards, where generations share modules, what tells whether they may: what the code of each module has registered and
+# imported, and the marks of shared modules, which `sharing.take_over` changes. Nothing else is waited for while it is
+# held, and nobody's code runs. Re-entrant, because a signal handler may come here at any moment.
+marks = threading.RLock()
 # Set when autoreload has been turned on.
 is_on = threading.Event()
 
@@ -110,24 +114,44 @@ def calling() -> Generation | None:
     return None if names is None else generation_of(names)
 
 
-def bind(names: Mapping[str, Any] | None) -> None:
-    """Note that code with these globals has something registered with its generation, which ends with that."""
-    generation = None if names is None else generation_of(names)
-    if generation is not None and names is not None:
-        generation.bound.add(str(names.get("__name__")))
+def bind(names: Mapping[str, Any] | None) -> Generation | None:
+    """Note that code with these globals registers something; return the generation that it belongs to, if any.
+
+    That is the newest one that has the module, whichever generation's request runs the code: what it registers is used
+    by the module, and so has to last as long as that.
+    """
+    generation: Generation | None = None if names is None else names.get(MARK)
+    if names is not None and generation is not None and generation.imports is not None:
+        name = str(names.get("__name__"))
+        if name not in generation.bound:  # once it is, no newer generation shares the module
+            with marks:
+                generation = names.get(MARK, generation)
+                generation.bound.add(name)
+    return generation
 
 
-def note_imports(modules: Iterable[str], names: Mapping[str, Any] | None) -> None:
+def holder_of(names: Mapping[str, Any] | None, generation: Generation | None) -> Generation | None:
+    """Note that code with these globals registers something in *generation*; return the one that it belongs to."""
+    newest = bind(names)
+    return newest if names is not None and generation is not None and generation_of(names) is generation else generation
+
+
+def note_imports(modules: Sequence[str], names: Mapping[str, Any] | None) -> None:
     """Note that code with these globals has got hold of modules, where that is recorded."""
-    generation = None if names is None else generation_of(names)
-    if generation is not None and generation.imports is not None and names is not None:
-        importer = str(names.get("__name__"))
-        noted = generation.imports.setdefault(importer, set())
-        for name in modules:
-            if name not in noted:
-                noted.add(name)
-                if generation.importers is not None:
-                    generation.importers.setdefault(name, set()).add(importer)
+    generation: Generation | None = None if names is None else names.get(MARK)
+    if names is None or generation is None or generation.imports is None:
+        return
+    importer = str(names.get("__name__"))
+    noted = generation.imports.get(importer)
+    if noted is not None and noted.issuperset(modules):
+        return
+    with marks:
+        newest: Generation = names.get(MARK, generation)
+        assert newest.imports is not None
+        newest.imports.setdefault(importer, set()).update(modules)
+        if newest.importers is not None:
+            for name in modules:
+                newest.importers.setdefault(name, set()).add(importer)
 
 
 def active() -> Generation | None:

@@ -91,7 +91,8 @@ class Generation:
         shared: Names of the modules that it took over from the generation before, with ``scope="affected"``.
         imports: What each module has imported or looked up, where that is recorded:  "shop.api" -> {"shop", "os"}
         importers: The same the other way round, when it has been worked out:  "shop" -> {"shop.api"}
-        bound: Names of the modules that have something registered with this generation; they cannot be taken over.
+        bound: Names of the modules that have something registered with this generation; they cannot be taken over. This
+            and the two before are guarded by `context.marks`.
         shares: Whether another generation may have some of its modules too.
     """
 

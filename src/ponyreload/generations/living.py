@@ -103,10 +103,19 @@ class Living:
         return self._asked_at
 
     def idle(self) -> list[Generation]:
-        """Return the superseded ones whose last lease has ended, and that nobody has claimed."""
+        """Return the superseded ones whose last lease has ended, and that nobody has claimed.
+
+        One with which a shared module has registered something waits for the older ones that have the module.
+        """
         with self.lock:
             superseded = [each for each in self._all if each.published and each is not self.serving]
-            return [each for each in superseded if not each.retires and not is_held(each)]
+            return [each for each in superseded if not each.retires and not is_held(each) and not self._is_used(each)]
+
+    def _is_used(self, generation: Generation) -> bool:
+        """Tell whether an older one that lives has modules that have registered something with *generation*."""
+        names = generation.bound & generation.shared
+        older = [each for each in self._all if each.number < generation.number] if names else []
+        return any(each.modules.get(name) is generation.modules[name] for each in older for name in names)
 
     def held(self) -> list[Generation]:
         """Return the superseded ones that requests hold, and that has not been told of."""

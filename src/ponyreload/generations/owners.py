@@ -16,6 +16,8 @@ A thing belongs to a generation if it is code of a user module, or runs such cod
 A function counts for a class only if both are from one module. ``lib.Pool.debug = lambda self: ...`` in a user module
 makes neither the class nor a pool the user's, and a retirement must not take the pool along.
 
+Of several generations that share a module, it is the newest one's: the one in the mark.
+
 No code of the application runs here: types are asked first, and attributes are read past what a class defines.
 """
 
@@ -37,7 +39,7 @@ from types import (
 )
 from typing import TYPE_CHECKING, Any
 
-from ponyreload.generations.context import MARK, generation_of
+from ponyreload.generations.context import MARK
 from ponyreload.interpreter.attributes import (
     class_name,
     class_of,
@@ -92,15 +94,15 @@ def owner_of(thing: Any, carried: bool = False) -> Generation | None:
 
 def owner_in(namespaces: Iterable[Names]) -> Generation | None:
     """Return the generation of the first of these globals that are a user module's."""
-    return next((generation_of(names) for names in namespaces if MARK in names), None)
+    return next((names[MARK] for names in namespaces if MARK in names), None)
 
 
-def names_of(thing: Any) -> Names | None:
-    """Return the globals of the user code that *thing* is or calls; None if that is other code."""
+def names_of(thing: Any, carried: bool = False) -> Names | None:
+    """Return the globals of the user code that *thing* is or calls, or carries; None if that is other code."""
     if type(thing) is FunctionType and (MARK in thing.__globals__ or not thing.__dict__):
         # What is asked at each start of a thread: nothing else has to be looked at.
         return thing.__globals__ if MARK in thing.__globals__ else None
-    return next((names for names in namespaces_of(thing) if MARK in names), None)
+    return next((names for names in namespaces_of(thing, carried) if MARK in names), None)
 
 
 def name_of_call(thing: Any) -> str:
@@ -114,7 +116,7 @@ def is_of(thing: Any, generation: Generation) -> bool:
     """Tell whether *thing* itself, and not only what it calls, is of *generation*; also a class without functions."""
     own = namespace_of(thing)
     if own is not None:
-        return MARK in own and generation_of(own) is generation
+        return own.get(MARK) is generation
     return any(_is_class_of(each, generation) for each in mro_of(class_of(thing)))
 
 
@@ -230,7 +232,7 @@ def _names_of_class(kind: type) -> Names | None:
 def _is_class_of(kind: type, generation: Generation) -> bool:
     names = _names_of_class(kind)
     if names is not None and MARK in names:
-        return generation_of(names) is generation
+        return names[MARK] is generation
     # The name of its module is the same in each generation; the class that has its name there is another one.
     found: Any = generation.modules.get(module_of(kind))
     for name in str(qualified_name(kind)).split("."):

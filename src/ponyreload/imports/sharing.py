@@ -6,6 +6,9 @@ taken over only if it
 - has not changed, and has not imported or looked up a module that is loaded again, directly or through others, and
 - has nothing registered with its generation: hooks, threads, kept objects, servers, contents for each generation.
 
+The code of a module that two generations share may run in requests of both. What it registers or imports then is noted
+for the newer one, by the mark in its namespace, so that nothing ends before the module does, and the next load knows.
+
 A late import in the code of a shared module gets the modules of the request that runs it (`generation_of`). A package
 has routed modules for its children (`is_led`).
 """
@@ -16,10 +19,10 @@ from collections.abc import Collection, Iterable, Mapping
 from types import ModuleType
 from typing import Any
 
-from ponyreload.generations.context import MARK
+from ponyreload.generations.context import MARK, marks
 from ponyreload.generations.generation import Generation
 
-__all__ = ["find_affected", "give_children", "is_sound", "prepare", "share", "take_over"]
+__all__ = ["find_affected", "give_children", "is_led", "prepare", "share", "take_over"]
 
 
 def prepare(serving: Generation) -> None:
@@ -53,12 +56,13 @@ def find_affected(serving: Generation, roots: Iterable[str]) -> set[str] | None:
     if serving.importers is None:
         return None  # Python imported these before imports were recorded
     affected: set[str] = set()
-    todo = [*roots, *serving.bound]
-    while todo:
-        name = todo.pop()
-        if name not in affected:
-            affected.add(name)
-            todo += serving.importers.get(name, ())
+    with marks:
+        todo = [*roots, *serving.bound]
+        while todo:
+            name = todo.pop()
+            if name not in affected:
+                affected.add(name)
+                todo += serving.importers.get(name, ())
     return affected
 
 
@@ -112,14 +116,21 @@ def give_children(generation: Generation, name: str, package: ModuleType, routed
             setattr(package, child[len(name) + 1 :], routed[child])
 
 
-def is_sound(serving: Generation, new: Generation) -> bool:
-    """Tell whether sharing still is sound: none of the shared modules has registered or imported more since."""
-    own = set(new.modules) - new.shared
+def take_over(serving: Generation, new: Generation) -> bool:
+    """Mark the shared modules as those of *new*, which is about to be published; tell whether that could be done.
+
+    It cannot be done if one of them has registered or imported more since the load began. What comes later belongs to
+    *new*: `marks` is held, so nothing comes in between.
+    """
+    with marks:
+        is_sound = serving.bound.isdisjoint(new.shared) and _are_apart(serving, new)
+        for name in new.shared if is_sound else ():
+            vars(new.modules[name])[MARK] = new
+    return is_sound
+
+
+def _are_apart(serving: Generation, new: Generation) -> bool:
+    """Tell whether the shared modules have imported none of which each generation has its own."""
     importers = serving.importers or {}
-    return serving.bound.isdisjoint(new.shared) and all(new.shared.isdisjoint(importers.get(name, ())) for name in own)
-
-
-def take_over(generation: Generation) -> None:
-    """Mark the shared modules as *generation*'s own: the generation before is superseded."""
-    for name in generation.shared:
-        vars(generation.modules[name])[MARK] = generation
+    others = (serving.modules.keys() | new.modules.keys()) - new.shared
+    return not new.shared or all(new.shared.isdisjoint(importers.get(name, ())) for name in others)

@@ -14,8 +14,8 @@ __all__ = ["before_forks", "begin_in_child", "follow_forks", "hold_over_forks", 
 
 # The outermost first: whoever holds one of these takes only those that stand after it.
 ORDER = (
-    *("turning on", "servers", "files", "tools", "keeping", "modules", "living", "sources", "belongings", "frames"),
-    "own imports",
+    *("turning on", "servers", "files", "tools", "keeping", "modules", "living", "sources", "belongings", "marks"),
+    *("frames", "own imports"),
 )
 
 

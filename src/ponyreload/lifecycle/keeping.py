@@ -8,7 +8,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ponyreload.generations.context import active, bind, calling_names, made_for_process, published
+from ponyreload.generations.context import active, calling_names, holder_of, made_for_process, published
 
 if TYPE_CHECKING:
     from ponyreload.generations.generation import Generation
@@ -45,8 +45,7 @@ def keep(name: str, factory: Callable[[], T], *, close: bool = False, migrate: C
     for what, function in (("the factory", factory), ("migrate=", migrate)):
         if not callable(function) and not (function is None and what == "migrate="):
             raise TypeError(f"keep({name!r}): {what} has to be callable, not {function!r}")
-    generation = active()
-    bind(calling_names())
+    generation = holder_of(calling_names(), active())
     key = _key(generation)
     kept = _table.get(name)
     if kept is None or key not in kept.objects:

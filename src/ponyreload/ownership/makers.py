@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from ponyreload.generations.context import MARK, bind, generation_of, is_for_process
+from ponyreload.generations.context import MARK, bind, entered_generation, is_for_process
 from ponyreload.generations.generation import Generation
 from ponyreload.generations.owners import names_of
 from ponyreload.interpreter.frames import callers
@@ -34,6 +34,14 @@ class Maker(NamedTuple):
         """
         generation, module = self
         return generation.published and module is not None and module not in generation.modules
+
+    def used_in(self) -> Generation | None:
+        """Return the older generation whose request runs this code, if it shares the module."""
+        generation, module = self
+        inside = entered_generation()
+        if inside is None or inside is generation or module not in generation.shared:
+            return None
+        return inside if inside.modules.get(module) is generation.modules[module] else None
 
 
 def maker(*through: str) -> Maker | None:
@@ -64,8 +72,7 @@ def maker_of(call: Any) -> Maker | None:
 
 def maker_in(names: dict[str, Any]) -> Maker:
     """Return the user code that has these globals, and note that it has something registered."""
-    bind(names)
-    return Maker(generation_of(names) or names[MARK], str(names.get("__name__")))
+    return Maker(bind(names) or names[MARK], str(names.get("__name__")))
 
 
 def rows(table: weakref.WeakKeyDictionary[K, T]) -> list[tuple[K, T]]:

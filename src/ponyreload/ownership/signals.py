@@ -141,7 +141,7 @@ class Signals:
         if not callable(handler) and handler not in (signal.SIG_DFL, signal.SIG_IGN):
             raise TypeError("signal handler must be signal.SIG_IGN, signal.SIG_DFL, or a callable object")
         if generation.published:
-            put = _plain_set if by is None else functools.partial(self._put_now, generation)
+            put = _plain_set if by is None else functools.partial(self._put_now, by.generation)
             self._main_thread.carry_out([functools.partial(put, int(signalnum), handler)])
         elif not generation.abandoned:
             wishes = self._wishes.setdefault(generation, {})

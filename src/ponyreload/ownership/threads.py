@@ -13,12 +13,11 @@ from weakref import WeakSet
 
 from ponyreload.generations.context import (
     MARK,
-    bind,
     calling,
     calling_names,
     entered,
     entered_generation,
-    generation_of,
+    holder_of,
     is_for_process,
 )
 from ponyreload.generations.generation import Generation
@@ -91,9 +90,8 @@ class Threads:
             if isinstance(thread, threading.Timer) and by.generation in self._over:
                 thread.cancel()
         elif not str(names.get("__name__")).startswith("ponyreload."):
-            user = entered_generation() or calling()
+            user = holder_of(calling_names(), entered_generation() or calling())
             if user is not None:
-                bind(calling_names())
                 self._of_libraries.add(Maker(user, None), thread)
                 if is_started_by_user_code(thread):
                     self._stoppable.add(Maker(user, None), thread)
@@ -105,7 +103,7 @@ class Threads:
         # Threads that run its code may have started before this was installed.
         for thread in threading.enumerate():
             names = _names_of_thread(thread)
-            if names is not None and generation_of(names) is generation:
+            if names is not None and names.get(MARK) is generation:
                 self.own.add(Maker(generation, str(names.get("__name__"))), thread)
         for thread in self.own.of(generation):
             if isinstance(thread, threading.Timer):

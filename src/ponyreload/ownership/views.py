@@ -124,6 +124,9 @@ class View(list[Any]):
         """Call the method *name* of the right list, or lists."""
         by = maker(*THROUGH)
         if by is not None:
+            older = by.used_in()
+            if older is not None:
+                getattr(self.of(older), name)(*args, **kwargs)
             result = getattr(self.of(by.generation), name)(*args, **kwargs)
             self._note(by)
             return result

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ponyreload.generations.context import marks
 from ponyreload.interpreter.forklocks import before_forks, hold_over_forks, in_children
 from ponyreload.lifecycle import keeping
 from ponyreload.loading.load import load_of_this_thread
@@ -41,6 +42,7 @@ class Forking:
         hold_over_forks("keeping", keeping.lock)
         hold_over_forks("modules", application.modules.table.lock)
         hold_over_forks("living", application.living.lock)
+        hold_over_forks("marks", marks)
         hold_over_forks("sources", application.sources.lock)
         before_forks(self.finish_load, lambda: self._updater().attempts.unfinished is None)
         in_children(self._begin_in_child)

@@ -77,18 +77,20 @@ class Publishing:
 
         Raises:
             LookupError: A server holds an application that this generation does not have.
+            RuntimeError: It has taken over modules that it cannot share.
             Exception: What the generation's own start listeners raise; the one before serves on.
         """
         application, generation = self._application, load.generation
         application.adapters.before_publish(generation)
         for slot in self.slots:
             slot.check(generation)
+        if not take_over(application.serving, generation):
+            raise RuntimeError("modules that it shares with the generation before have registered or imported more")
         # From here on nothing can fail.
         application.modules.sort_out(generation)
         with application.news:
             before = application.living.supersede(generation)
             application.error = None
-        take_over(generation)
         before.superseded.set()
         application.owned.published(generation)
         self._tell_of_unrouted()

@@ -172,15 +172,14 @@ class Updater:
             started = time.monotonic()
             with few_collections():
                 load, error = attempts.run(changed, not force and not is_whole)
-            is_sound = sharing.is_sound(serving, load.generation)
-            if error is None and load.done and is_sound and not self._is_overtaken(load.generation):
+            if error is None and load.done and not self._is_overtaken(load.generation):
                 error = attempts.publish(load, changed, started)
                 if error is None:
                     pace.give_way()
                     sharing.prepare(load.generation)
                     break
             attempts.discard(load)
-            if not is_sound or (error is not None and load.generation.shared):
+            if error is not None and load.generation.shared:
                 is_whole = True  # it may be the fault of what was taken over
                 continue
             if isinstance(error, Abandoned):

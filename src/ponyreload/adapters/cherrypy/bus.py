@@ -13,8 +13,8 @@ from cherrypy.process.servers import ServerAdapter
 
 from ponyreload.adapters.cherrypy.listeners import DONE_ONCE, LISTENERS, bus_of, is_of_process
 from ponyreload.adapters.cherrypy.owners import owner_of_given
-from ponyreload.generations.context import calling, entered_generation
-from ponyreload.generations.owners import bound_to, owner_of
+from ponyreload.generations.context import bind, calling, entered_generation
+from ponyreload.generations.owners import bound_to, names_of, owner_of
 from ponyreload.loading.load import load_of_this_thread
 
 __all__ = ["RoutedBus", "route_bus", "unroute_bus"]
@@ -27,7 +27,7 @@ class RoutedBus(EngineBus):  # type: ignore[misc]
     """`cherrypy.engine`: listeners of user modules belong to their generation; a load neither starts nor ends it."""
 
     def __setattr__(self, name: str, value: Any) -> None:
-        owner = None if name in vars(self) else owner_of(value, carried=True)
+        owner = None if name in vars(self) else bind(names_of(value, carried=True))
         if owner is None:
             super().__setattr__(name, value)
         else:

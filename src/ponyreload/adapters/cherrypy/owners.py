@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from ponyreload.generations.context import bind
 from ponyreload.generations.generation import Generation
-from ponyreload.generations.owners import owner_of
+from ponyreload.generations.owners import names_of
 from ponyreload.ownership.makers import maker
 
 __all__ = ["owner_of_given"]
@@ -17,6 +18,6 @@ THROUGH = ("cherrypy._cptools", "cherrypy.process", "ponyreload.adapters")
 
 def owner_of_given(thing: Any) -> Generation | None:
     """Return the generation whose code *thing* is or carries, or else the one whose code gives it; None: neither."""
-    owner = owner_of(thing, carried=True)
+    owner = bind(names_of(thing, carried=True))
     by = maker(*THROUGH) if owner is None else None
     return owner if by is None else by.generation
