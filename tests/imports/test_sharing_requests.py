@@ -112,3 +112,69 @@ def test_what_a_slow_request_imports_in_a_shared_module_is_known(project):
     """,
     )
     assert told["ran"] == ["app", "late", "third"]
+
+
+# A module that fills something which each generation has for itself, and remembers that it has.
+FILLS = (
+    RAN
+    + "import registry\nis_filled = False\ndef answer():\n    global is_filled\n    if not is_filled:\n        registry.routes['/'] = 1\n        is_filled = True\n    return '/' in registry.routes\n"
+)
+REGISTRY = "import ponyreload\nroutes = ponyreload.PerGeneration(dict)\n"
+
+
+@pytest.fixture
+def filling(project):
+    return project(shop_files(app=APP.format(names="fills"), fills=FILLS, registry=REGISTRY))
+
+
+def test_what_a_request_puts_into_a_per_generation_is_put_in_again(filling):
+    told = drive(
+        filling,
+        """
+    first = ask()
+    ran = edit("leaf.py", "X = 1", "X = 2")
+    tell(ran=ran, answers=[first, ask()])
+    """,
+    )
+    assert told["ran"] == ["app", "fills", "leaf", "views"]
+    assert told["answers"] == 2 * ["{}{'fills': True}{'fills': True}"]
+
+
+def test_all_is_loaded_when_a_slow_request_has_put_something_into_its_own(filling):
+    told = drive(
+        filling,
+        """
+    old = start(app.application)
+    parts = iter(old)
+    next(parts)
+    edit("leaf.py", "X = 1", "X = 2")
+    del runs.ran[:]
+    next(parts)
+    old.close()
+    reloader.wait(3, 20)
+    tell(ran=sorted(runs.ran), answer=ask())
+    """,
+    )
+    assert told["ran"] == ["app", "base", "fills", "leaf", "views"]
+    assert told["answer"] == "{}{'fills': True}{'fills': True}"
+
+
+def test_all_is_loaded_when_a_slow_request_has_imported_what_differs(project):
+    keeps = (
+        RAN
+        + "kept = None\ndef answer():\n    global kept\n    if kept is None:\n        import leaf as kept\n    return kept.X\n"
+    )
+    told = drive(
+        project(shop_files(app=APP.format(names="keeps"), keeps=keeps)),
+        """
+    old = start(app.application)
+    parts = iter(old)
+    next(parts)
+    edit("leaf.py", "X = 1", "X = 2")
+    slow = next(parts).decode()
+    old.close()
+    reloader.wait(3, 20)
+    tell(slow=slow, new=ask())
+    """,
+    )
+    assert (told["slow"], told["new"]) == ("{'keeps': 1}", "{}{'keeps': 2}{'keeps': 2}")

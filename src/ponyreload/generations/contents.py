@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
-from ponyreload.generations.context import active, bind, calling_names
+from ponyreload.generations.context import active, bind_in, calling_names
 
 if TYPE_CHECKING:
     from ponyreload.generations.generation import Generation
@@ -35,8 +35,9 @@ class Contents(Generic[T]):
     def of(self, generation: Generation | None) -> T:
         """Return the contents of *generation*; those of the first one while autoreload is off."""
         table = early_contents if generation is None else generation.contents
-        if generation is not None and generation.imports is not None and not generation.published:
-            bind(calling_names())  # what it puts in there, another generation has to put in for itself
+        if generation is not None and generation.imports is not None:
+            # What it puts in there, another generation has to put in for itself. Reading looks the same from here.
+            bind_in(generation, calling_names())
         try:
             contents: T = table[self]
         except KeyError:

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from ponyreload.generations.generation import Generation
 
 __all__ = [
-    "MARK", "active", "bind", "calling", "calling_names", "enter", "entered", "entered_generation", "generation_of",
-    "holder_of", "is_for_process", "is_on", "made_for_process", "marks", "note_imports", "publish", "published",
+    "MARK", "active", "bind", "bind_in", "calling", "calling_names", "enter", "entered", "entered_generation",
+    "generation_of", "holder_of", "is_for_process", "is_on", "made_for_process", "marks", "note_imports", "publish",
+    "published",
 ]  # fmt: skip
 
 # In the namespace of each user module: the generation that it belongs to. Code finds its generation through its
@@ -136,6 +137,13 @@ def holder_of(names: Mapping[str, Any] | None, generation: Generation | None) ->
     return newest if names is not None and generation is not None and generation_of(names) is generation else generation
 
 
+def bind_in(generation: Generation, names: Mapping[str, Any] | None) -> None:
+    """Note that code with these globals changes what *generation*, and no other, has for itself."""
+    newest = holder_of(names, generation)
+    if names is not None and newest is not None and newest.number > generation.number:
+        newest.doubts.add(str(names.get("__name__")))
+
+
 def note_imports(modules: Sequence[str], names: Mapping[str, Any] | None) -> None:
     """Note that code with these globals has got hold of modules, where that is recorded."""
     generation: Generation | None = None if names is None else names.get(MARK)
@@ -152,6 +160,9 @@ def note_imports(modules: Sequence[str], names: Mapping[str, Any] | None) -> Non
         if newest.importers is not None:
             for name in modules:
                 newest.importers.setdefault(name, set()).add(importer)
+        user = generation_of(names)
+        if user is not None and user.number < newest.number:
+            newest.doubts.update(each for each in modules if each not in newest.shared)
 
 
 def active() -> Generation | None:

@@ -93,6 +93,8 @@ class Generation:
         importers: The same the other way round, when it has been worked out:  "shop" -> {"shop.api"}
         bound: Names of the modules that have something registered with this generation; they cannot be taken over. This
             and the two before are guarded by `context.marks`.
+        doubts: What the requests of older generations do in modules that it shares may make these differ from what they
+            would be without: names of the modules that they import there, and of those that fill `Contents`.
         shares: Whether another generation may have some of its modules too.
     """
 
@@ -120,6 +122,7 @@ class Generation:
         self.imports: dict[str, set[str]] | None = None
         self.importers: dict[str, set[str]] | None = None
         self.bound: set[str] = set()
+        self.doubts: set[str] = set()
         self.shares = False
         self.published = False
         # When that was, on the monotonic clock.

@@ -22,7 +22,7 @@ from typing import Any
 from ponyreload.generations.context import MARK, marks
 from ponyreload.generations.generation import Generation
 
-__all__ = ["find_affected", "give_children", "is_led", "prepare", "share", "take_over"]
+__all__ = ["find_affected", "give_children", "is_doubtful", "is_led", "prepare", "share", "take_over"]
 
 
 def prepare(serving: Generation) -> None:
@@ -134,3 +134,16 @@ def _are_apart(serving: Generation, new: Generation) -> bool:
     importers = serving.importers or {}
     others = (serving.modules.keys() | new.modules.keys()) - new.shared
     return not new.shared or all(new.shared.isdisjoint(importers.get(name, ())) for name in others)
+
+
+def is_doubtful(serving: Generation, living: Iterable[Generation]) -> bool:
+    """Tell whether a request of an older generation has left something of that in a module that *serving* shares.
+
+    What it has imported there, or put into the contents of its own generation, the module may remember. The next call
+    tells of what has come since.
+    """
+    doubts = serving.doubts.copy()
+    older = [each for each in living if each.number < serving.number] if doubts else []
+    found = {name for name in doubts if any(name in each.modules for each in older)}
+    serving.doubts -= found
+    return bool(found)

@@ -115,12 +115,17 @@ class Updater:
             asked, is_scan_due = pace.asked, is_due(pace.lookout.at)
         if pace.is_stopping:
             return
+        # Before the older generations go, which tell.
+        is_doubtful = sharing.is_doubtful(application.serving, application.living.all())
+        if is_doubtful:
+            say("a request of an older generation has changed modules that are shared; all modules are loaded again")
         for generation in application.living.idle():
             self._retiring.retire(generation)
-        if is_scan_due or asked > pace.answered:
+        is_forced = is_doubtful or asked > pace.answered
+        if is_scan_due or is_forced:
             try:
                 with short_turns():
-                    self._bring_up_to_date(force=asked > pace.answered)
+                    self._bring_up_to_date(force=is_forced)
             finally:
                 # Also if it failed: nobody is to wait for ever, and nothing to be tried for ever.
                 pace.answer(asked)
