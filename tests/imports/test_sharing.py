@@ -124,12 +124,23 @@ def test_a_request_of_the_older_generation_gets_its_own_modules_in_shared_code(s
         "import threading; threading.Thread(target=superseded, args=(30,)).start()",
         "import threading; timer = threading.Timer(100, print); timer.daemon = True; timer.start()",
         "import signal; signal.signal(signal.SIGUSR1, lambda *args: None)",
+        "import sys; sys.excepthook = lambda *args: None",
+        "import threading; threading.excepthook = lambda *args: None",
+        "import logging; logging.setLogRecordFactory(lambda *args, **more: logging.LogRecord(*args, **more))",
+        "import sys; sys.path.insert(0, '/nonexistent')",
+        "import gc; gc.callbacks.append(lambda *args: None)",
     ],
 )
 def test_a_module_that_registers_something_is_always_executed_again(shop, registers):
     registry = "import ponyreload\nroutes = ponyreload.PerGeneration(dict)\n"
     site = shop(other=RAN + registers + "\n", registry=registry)
     told = drive(site, "tell(ran=edit('leaf.py', 'X = 1', 'X = 2'))")
+    assert told["ran"] == ["app", "leaf", "other", "views"]
+
+
+def test_a_module_that_a_request_had_set_a_hook_is_executed_again(shop):
+    site = shop(other=RAN + "import sys\ndef hook(*args):\n    pass\ndef install():\n    sys.excepthook = hook\n")
+    told = drive(site, "reloader.serving.modules['other'].install(); tell(ran=edit('leaf.py', 'X = 1', 'X = 2'))")
     assert told["ran"] == ["app", "leaf", "other", "views"]
 
 

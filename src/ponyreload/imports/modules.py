@@ -13,7 +13,7 @@ from typing import Any
 
 from ponyreload import project
 from ponyreload.code.sources import Source, Sources
-from ponyreload.generations.context import MARK, entered, entered_generation
+from ponyreload.generations.context import MARK, bind, entered, entered_generation
 from ponyreload.generations.generation import Generation, Run
 from ponyreload.imports import byhand
 from ponyreload.imports.advice import tell_of_known, tell_of_mixed
@@ -50,6 +50,8 @@ class Modules:
         given_to_script: What the namespace of the main script has that its code does not make itself. It is noted when
             the script is adopted: the interpreter removes some of it at the end of the script's first run.
         unlisted: The namespaces of scripts that are not in `sys.modules`.
+        state_of_process: Returns what code may change in the process that nobody is told of. A module whose run changes
+            it has registered something.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Modules:
         self.loaded = self.table.loaded
         self.given_to_script: dict[str, Any] = {}
         self.unlisted: list[dict[str, Any]] = []
+        self.state_of_process: Callable[[], object] = lambda: None
 
     # -- asking for a module -----------------------------------------------------------------------------------------
 
@@ -247,6 +250,7 @@ class Modules:
         generation.runs.append(run := Run(name))
         if generation.published:
             self._run_late(generation, name)
+        before = None if generation.imports is None else self.state_of_process()
         try:
             if spec.origin is not None and isinstance(spec.loader, importlib.machinery.SourceFileLoader):
                 exec(self._code(generation, name, spec.origin, spec.loader), namespace)  # noqa: S102 - this is an importer
@@ -255,6 +259,8 @@ class Modules:
         finally:
             run.ended = time.monotonic()
             setattr(spec, INITIALIZING, False)
+            if before is not None and self.state_of_process() != before:
+                bind(namespace)
 
     def _code(self, generation: Generation, name: str, file: str, loader: Any = None) -> Any:
         """Return the code of a module in the version that *generation* runs; read the file if there is none yet."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 import time
 import traceback
@@ -32,7 +33,7 @@ from ponyreload.ownership.threads import Threads
 from ponyreload.ownership.works import Works
 from ponyreload.reporting import say
 
-__all__ = ["Owned"]
+__all__ = ["Owned", "state_of_process"]
 
 
 class Owned:
@@ -169,3 +170,9 @@ class Owned:
         self._settling = threading.RLock()
         self.threads.forget_all()
         self._executors.forget_all()
+
+
+def state_of_process() -> list[object]:
+    """Return what of the process code may change without a call that says who does: see `Paths`, `Things`, `Single`."""
+    things = [each for module, name in LISTS for each in getattr(module, name)]
+    return [*sys.path, *map(id, things), *(id(get()) for get, _, _ in PLACES)]

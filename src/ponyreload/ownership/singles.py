@@ -9,8 +9,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from ponyreload.generations.context import bind
 from ponyreload.generations.generation import Generation
-from ponyreload.generations.owners import owner_of
+from ponyreload.generations.owners import names_of, owner_of
 
 __all__ = ["PLACES", "Single"]
 
@@ -54,6 +55,7 @@ class Single:
         if owner_of(self._base) is not None:
             self._base = self._first  # it is generation 1's, from before autoreload was on
         if owner_of(now) is not None:
+            bind(names_of(now))  # it may have been set in a request
             self._set(StandIn(self._base, now))
         elif type(now) is not StandIn:
             self._base = now

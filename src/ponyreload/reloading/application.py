@@ -18,7 +18,7 @@ from ponyreload.interpreter.mainthread import MainThread
 from ponyreload.loading.adoption import adopt
 from ponyreload.loading.journal import Journal
 from ponyreload.options.options import Options
-from ponyreload.ownership.owned import Owned
+from ponyreload.ownership.owned import Owned, state_of_process
 from ponyreload.reloading.entries import Entries
 from ponyreload.reloading.tools import DeveloperTools, LazyTools
 from ponyreload.watching.files import Files
@@ -66,6 +66,7 @@ class Application:
         self.files = Files(self.sources)
         self.entries = Entries(lambda: self.files.options)
         self.modules = Modules(self.sources, self.entries.is_included, self.living.all, self._note_late)
+        self.modules.state_of_process = state_of_process
         self.hooks = ImportHooks(self.modules)
         self.adapters = InstalledAdapters()
         self.main_thread = MainThread()
