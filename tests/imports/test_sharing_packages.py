@@ -160,3 +160,36 @@ def test_a_child_that_is_gone_is_no_attribute_any_more(shop):
     """,
     )
     assert told["answers"] == ["(False, True)(False, True)", "(True, False)(True, False)"]
+
+
+def test_a_package_that_has_changed_is_run_for_its_children_that_are_shared(shop):
+    told = drive(
+        shop(pk__init=RAN, views=RAN + "from pk.m import X\ndef answer():\n    return X\n"),
+        """
+    ran = edit("pk/__init__.py", "__name__)", "__name__)  # edited")
+    project.replace("pk/__init__.py", "# edited", "; 1 / 0")
+    until(lambda: reloader.error is not None)
+    tell(ran=ran, error=str(reloader.error), number=reloader.generation)
+    """,
+    )
+    assert told["ran"] == ["app", "pk"]
+    assert "ZeroDivisionError" in told["error"]
+    assert told["number"] == 3
+
+
+@pytest.mark.parametrize("way", ["by_attribute", "by_from"])
+def test_a_package_that_has_become_a_module_has_no_children(shop, way):
+    told = drive(
+        shop(views=RAN + WAYS[way]),
+        """
+    os.unlink("pk/__init__.py")
+    project.edit("pk.py", "from ponyreload import *\\nclass m:\\n    X = 2\\n")
+    until(lambda: reloader.error is not None or reloader.generation > 2)
+    tell(error=str(reloader.error), answer=ask())
+    """,
+    )
+    if way == "by_attribute":
+        assert "ModuleNotFoundError: No module named 'pk.m'; 'pk' is not a package" in told["error"]
+        assert told["answer"] == "11"
+    else:
+        assert told["answer"] == "22"

@@ -89,6 +89,7 @@ class Generation:
         load: The attempt that made it; None for generation 1.
         event_loop: The asyncio loop that its loading thread was given.
         shared: Names of the modules that it took over from the generation before, with ``scope="affected"``.
+        packages: Those of them that it has to load itself, in the order in which the generation before did.
         imports: What each module has imported or looked up, where that is recorded:  "shop.api" -> {"shop", "os"}
         importers: The same the other way round, when it has been worked out:  "shop" -> {"shop.api"}
         bound: Names of the modules that have something registered with this generation; they cannot be taken over. This
@@ -119,6 +120,7 @@ class Generation:
         self.load: LoadAttempt | None = None
         self.event_loop: AbstractEventLoop | None = None
         self.shared: frozenset[str] = frozenset()
+        self.packages: tuple[str, ...] = ()
         self.imports: dict[str, set[str]] | None = None
         self.importers: dict[str, set[str]] | None = None
         self.bound: set[str] = set()

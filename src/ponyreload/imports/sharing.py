@@ -21,6 +21,7 @@ from typing import Any
 
 from ponyreload.generations.context import MARK, marks
 from ponyreload.generations.generation import Generation
+from ponyreload.interpreter.attributes import own_namespace
 
 __all__ = ["find_affected", "give_children", "is_doubtful", "is_led", "prepare", "share", "take_over"]
 
@@ -83,6 +84,11 @@ def share(serving: Generation, new: Generation, affected: Collection[str]) -> No
     for file in read_anew - set(new.files.values()):
         new.sources.pop(file, None)
     new.shared = frozenset(new.modules)
+    # An import of a child runs its package first. Nobody may import a shared child in this load.
+    loaded_again = [each for each in list(serving.modules.items()) if each[0] in affected]
+    packages = [name for name, module in loaded_again if "__path__" in (own_namespace(module) or {})]
+    parents = {name.rpartition(".")[0] for name in new.shared} if packages else ()
+    new.packages = tuple(name for name in packages if name in parents)
     serving.shares = new.shares = bool(new.shared)
     new.missing = set(serving.missing)
     assert serving.imports is not None
@@ -119,14 +125,25 @@ def give_children(generation: Generation, name: str, package: ModuleType, routed
 def take_over(serving: Generation, new: Generation) -> bool:
     """Mark the shared modules as those of *new*, which is about to be published; tell whether that could be done.
 
-    It cannot be done if one of them has registered or imported more since the load began. What comes later belongs to
-    *new*: `marks` is held, so nothing comes in between.
+    It cannot be done if one of them has registered or imported more since the load began, or if it would not be found
+    where it was: its package may have become a module. What comes later belongs to *new*: `marks` is held, so nothing
+    comes in between.
     """
     with marks:
-        is_sound = serving.bound.isdisjoint(new.shared) and _are_apart(serving, new)
+        is_free = serving.bound.isdisjoint(new.shared) and _are_apart(serving, new)
+        is_sound = is_free and _are_where_they_were(serving, new)
         for name in new.shared if is_sound else ():
             vars(new.modules[name])[MARK] = new
     return is_sound
+
+
+def _are_where_they_were(serving: Generation, new: Generation) -> bool:
+    """Tell whether packages that were loaded again still have their modules where the shared ones are from."""
+    for name in new.packages:
+        before, now = ((own_namespace(each.modules.get(name)) or {}).get("__path__") for each in (serving, new))
+        if before != now:
+            return False
+    return True
 
 
 def _are_apart(serving: Generation, new: Generation) -> bool:

@@ -155,13 +155,15 @@ class Load:
             raise missing
 
     def _import_late(self) -> bool:
-        """Import what requests will need; False if another thread has begun to: several may come to a server."""
+        """Import what shared modules and requests need; False if another thread has begun to: several may come here."""
         with self._when_done:
             late, self._late = self._late, None
         if late is None:
             return False
         try:
             with entered(self.generation):
+                for name in self.generation.packages:
+                    self._modules.require(self.generation, name)
                 late.run(self.generation)
         finally:
             self.hint = late.hint
