@@ -13,6 +13,7 @@ from ponyreload.code.sources import Source, Sources
 from ponyreload.errors import Abandoned, summary
 from ponyreload.generations.generation import Generation
 from ponyreload.imports.modules import Modules
+from ponyreload.interpreter.attributes import own_namespace
 from ponyreload.options.marking import is_named_by
 from ponyreload.reporting import say
 
@@ -61,7 +62,7 @@ class LateImports:
                 continue
             first_run = len(generation.runs)
             try:
-                self._modules.require(generation, name)
+                self._require(generation, name)
             except Abandoned:
                 raise
             except BaseException as error:
@@ -74,6 +75,14 @@ class LateImports:
                 self._leave(generation, name, error)
             else:
                 generation.late[name] = ""
+
+    def _require(self, generation: Generation, name: str) -> None:
+        parent, _, child = name.rpartition(".")
+        package = self._modules.require(generation, parent) if parent else None
+        if "__getattr__" in (own_namespace(package) or {}):
+            # It may have imported the module for the request, and have something else by that name since.
+            hasattr(package, child)
+        self._modules.require(generation, name)
 
     def _keep(self, generation: Generation, name: str) -> None:
         """Have a request of *generation* run what the file holds now; from now on its edits count."""
