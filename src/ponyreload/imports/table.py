@@ -264,7 +264,7 @@ class Table:
                 if system is not None:
                     lead_to(routed, system)  # somebody may have got it from `sys.modules`
                 parent, _, child = name.rpartition(".")
-                packages = [sys.modules.get(parent), *(each.modules.get(parent) for each in self._living())]
+                packages = [sys.modules.get(parent), *(each.modules.get(parent) for each in self.living())]
                 for package in packages:
                     _substitute(own_namespace(package) or {}, child, routed, system)
 
