@@ -288,3 +288,16 @@ def test_a_system_script_has_the_complete_user_modules_of_the_serving_generation
     assert told["outcomes"] == [3, 4]
     assert told["value"] == 3
     assert told["runs"] == ["tools"]
+
+
+def test_a_module_that_is_left_to_requests_runs_the_contents_of_its_generations_time(project):
+    told = project(FILES | {"shop/admin.py": NEEDS_REQUEST}).drive(f"""
+        {START}
+        exec('use_autoreload(on_demand=["shop.admin"])', vars(app))
+        request(app.application, "/shop.admin")
+        save("base.py", mark + "def late(): return 2")
+        app.reloader.updater.stop()  # so that no load comes, as for a request that has just got its generation
+        project.edit("shop/admin.py", mark + "VALUE = 2")
+        tell(late=request(app.application, "/shop.admin"))
+    """)
+    assert told["late"] == "1 in 2"

@@ -78,6 +78,7 @@ class Generation:
         runs: Executions of its modules' code, in the order in which they began.
         late: What it ran after it was published, in that order, and how the load has imported it: "" if it did,
             else its error, or None if it did not try:  "shop.admin" -> "RuntimeError: Working outside of …"
+        read_ahead: Those that it has read, for requests that are to import them, and has not run.
         turn_at: When its load left the interpreter to other threads last, on the monotonic clock.
         missing: Paths, without suffix, of modules that it looked for in vain.
         unmarked: Names among `modules` that turned out to be no user modules.
@@ -108,6 +109,7 @@ class Generation:
         self.sources: dict[str, Source] = {}
         self.runs: list[Run] = []
         self.late: dict[str, str | None] = {}
+        self.read_ahead: set[str] = set()
         self.turn_at = time.monotonic()
         self.missing: set[str] = set()
         self.unmarked: set[str] = set()

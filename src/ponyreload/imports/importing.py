@@ -34,7 +34,7 @@ from ponyreload.imports.modules import Modules, plain_import, plain_reload
 from ponyreload.imports.names import MAIN, absolute_name, file_of, has_all, may_hold_modules, named_by, note_missing
 from ponyreload.imports.packages import PackageView, has_all_real, has_routed
 from ponyreload.imports.routed import RoutedModule, name_of
-from ponyreload.imports.specs import copied
+from ponyreload.imports.specs import copied, is_candidate
 from ponyreload.interpreter.attributes import own_namespace
 from ponyreload.interpreter.private import FIND_SPEC, IMPORT_BY_NAME, INITIALIZING, MAY_BE_INITIALIZING
 from ponyreload.tracebacks import hide_own_frames, part_of_import
@@ -105,7 +105,7 @@ class ImportHooks:
             note_missing(generation, name, path)
         elif name in sys.modules:
             pass  # it is reloaded, or was imported during the search
-        elif self._modules.is_candidate(spec):
+        elif is_candidate(spec, self._modules.is_included):
             # The import system goes on with a copy. The real module gets what the finder has made.
             found, spec = spec, copied(spec)
             spec.loader = CandidateLoader(self._modules, found)  # type: ignore[assignment]

@@ -141,16 +141,6 @@ class Modules:
             plain_import(name)
             return self.real(generation, sys.modules[name])
 
-    # -- finding a module --------------------------------------------------------------------------------------------
-
-    def is_candidate(self, spec: Any) -> bool:
-        """Tell whether a module that no generation has loaded yet may be a user module."""
-        if not isinstance(spec.loader, importlib.machinery.SourceFileLoader) or marking.is_named_by(
-            spec.name, ("ponyreload",)
-        ):
-            return False
-        return marking.is_project_file(spec.origin) or self.is_included(spec.name)
-
     # -- running a module --------------------------------------------------------------------------------------------
 
     def _run_once(self, generation: Generation, name: str, found: Any) -> Any:
@@ -215,7 +205,8 @@ class Modules:
     def _is_emptied(self, generation: Generation, name: str) -> bool:
         """Tell whether a user module is empty now. It remains one: some editors empty a file before they write it."""
         source = generation.sources.get(generation.files.get(name, ""))
-        return source is not None and not source.data.strip() and self.table.was_user(name)
+        is_empty = source is not None and not source.data.strip()
+        return is_empty and any(each.published and name in each.modules for each in self.table.living())
 
     def run_again(self, generation: Generation, name: str) -> None:
         """Run the code of the generation's module *name* once more in its namespace, as `importlib.reload` does."""
@@ -278,7 +269,9 @@ class Modules:
     def _text_of(self, generation: Generation, name: str, spec: Any) -> bytes:
         if not isinstance(spec.loader, importlib.machinery.SourceFileLoader) or is_library(name, spec.origin):
             return b""
-        if generation.files.get(name) == spec.origin:
+        if name in generation.read_ahead:
+            generation.read_ahead.discard(name)
+        elif generation.files.get(name) == spec.origin:
             # It has failed before, or was deleted from `sys.modules`: as in Python, it runs what the file holds now.
             generation.sources[spec.origin] = self._sources.read(spec.origin)
         return self._source(generation, name, spec.origin).data

@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from importlib.machinery import FileFinder, ModuleSpec, PathFinder, SourceFileLoader
 from typing import NamedTuple
 
 from ponyreload.code.sources import YOUNG_NS
+from ponyreload.options import marking
 from ponyreload.project import HiddenError, own_imports
 
-__all__ = ["Specs", "copied", "folder_of", "forget_listings"]
+__all__ = ["Specs", "copied", "folder_of", "forget_listings", "is_candidate"]
 
 
 class Found(NamedTuple):
@@ -71,6 +72,13 @@ class Specs:
                 spec.cached  # noqa: B018 - works it out once, for all copies
                 self._found[name] = Found(copied(spec), path[0], times)
         return spec
+
+
+def is_candidate(spec: ModuleSpec, is_included: Callable[[str], bool]) -> bool:
+    """Tell whether a module that no generation has loaded yet may be a user module."""
+    if not isinstance(spec.loader, SourceFileLoader) or marking.is_named_by(spec.name, ("ponyreload",)):
+        return False
+    return marking.is_project_file(spec.origin) or is_included(spec.name)
 
 
 def forget_listings() -> None:

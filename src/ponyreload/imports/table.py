@@ -64,10 +64,6 @@ class Table:
                 module = generation.running.get(name)
         return module
 
-    def was_user(self, name: str) -> bool:
-        """Tell whether *name* is a user module in a generation that has been published."""
-        return any(each.published and name in each.modules for each in self.living())
-
     # -- a module comes ----------------------------------------------------------------------------------------------
 
     def route(self, name: str, routed: RoutedModule) -> None:

@@ -91,6 +91,7 @@ class LateImports:
         if file is not None and os.path.isfile(file):
             generation.files[name] = file
             generation.sources[file] = self._sources.read(file)
+            generation.read_ahead.add(name)
 
     def _leave(self, generation: Generation, name: str, error: BaseException) -> None:
         """Leave a module to the requests, as it was; say so when that is new."""
