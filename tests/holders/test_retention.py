@@ -271,3 +271,36 @@ def test_a_process_that_ends_while_something_is_kept_and_changes_says_nothing_of
     tell()
     """)
     assert "Traceback" not in told["stderr"]
+
+
+def test_a_function_of_a_sqlite_connection_is_told_with_the_connection(project):
+    site = files()
+    site["shop.py"] = """
+        from ponyreload import *
+        import sqlite3
+        X = 1
+        def double(number): return 2 * number
+        class Database:
+            connection = sqlite3.connect(":memory:", check_same_thread=False)
+            connection.create_function("double", 1, double)
+        if X == 1:
+            on_retire(lambda: None)
+    """
+    told = project(site).drive(f"""{HEAD}
+    edit(2)
+    told_of("generation 1 is kept alive")
+    lines = [line for line in said.getvalue().splitlines() if "kept alive" in line]
+    project.replace("shop.py", "on_retire(lambda: None)", "pass")
+    project.replace("shop.py", "if X == 1:", "if on_retire(Database.connection.close):")
+    app.reloader.wait(2, 10)
+    number = app.reloader.generation
+    app.reloader.reload()
+    until(lambda: len(app.reloader.living) == 1)
+    until(lambda: number not in living_generations())
+    tell(lines=lines)
+    """)
+    (line,) = told["lines"]
+    assert line.endswith(
+        "-> function shop.double (it may be a function of the sqlite3 connection shop.Database.connection; "
+        "close that in an @on_retire function)"
+    )

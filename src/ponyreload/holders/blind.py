@@ -10,7 +10,7 @@ from __future__ import annotations
 import gc
 import sys
 from collections import deque
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Container, Iterable
 from itertools import compress, filterfalse
 from typing import Any
 
@@ -19,7 +19,7 @@ from ponyreload.holders.objects import belongs, key_of
 from ponyreload.holders.roots import Kind, Root
 from ponyreload.interpreter.attributes import is_made_in_python, namespace_of_class, namespace_of_module
 
-__all__ = ["chains_in", "cycle_of"]
+__all__ = ["chains_in", "connection_of", "cycle_of"]
 
 CONTAINERS = frozenset(map(key_of, (tuple, dict)))
 REASON = "{what} is the tzinfo of a datetime, into which Python's collector does not look; make it in a system module"
@@ -77,6 +77,31 @@ def cycle_of(generation: Generation, seen: Container[int]) -> tuple[type, Root, 
     Returns:
         The class of the tzinfo, where the way begins, and the way.
     """
+
+    def has_own_tzinfo(thing: object) -> bool:
+        tzinfo = _tzinfo_of(thing)
+        return tzinfo is not None and belongs(tzinfo, generation)
+
+    found = _way_within(generation, seen, has_own_tzinfo)
+    if found is None:
+        return None
+    tzinfo = _tzinfo_of(found[1][-1])
+    return type(tzinfo), found[0], [*found[1], tzinfo]
+
+
+def connection_of(generation: Generation, seen: Container[int]) -> tuple[type, Root, list[object]] | None:
+    """Return the way to a connection of `sqlite3`, in the same form. It may have functions, which nobody can see."""
+    sqlite = sys.modules.get("sqlite3")
+    if sqlite is None:
+        return None
+    found = _way_within(generation, seen, lambda thing: issubclass(type(thing), sqlite.Connection))
+    return None if found is None else (sqlite.Connection, *found)
+
+
+def _way_within(
+    generation: Generation, seen: Container[int], is_wanted: Callable[[object], bool]
+) -> tuple[Root, list[object]] | None:
+    """Return the way from a module of *generation* to an object that is wanted, by what is not in *seen*."""
     begins = {namespace_of_module(each)["__name__"]: namespace_of_module(each) for each in generation.modules.values()}
     roots = {key_of(space): Root(space, str(name), REASON, Kind.NAMESPACE) for name, space in begins.items()}
     # Each object that was met, and the one that has led to it.
@@ -85,12 +110,11 @@ def cycle_of(generation: Generation, seen: Container[int]) -> tuple[type, Root, 
     while todo:
         thing = todo.popleft()
         for each in gc.get_referents(thing):
-            tzinfo = _tzinfo_of(each)
-            if tzinfo is not None and belongs(tzinfo, generation):
-                path = [tzinfo, each, thing]
+            if is_wanted(each):
+                path = [each, thing]
                 while (before := met[key_of(path[-1])][1]) is not None:
                     path.append(before)
-                return type(tzinfo), roots[key_of(path[-1])], path[::-1]
+                return roots[key_of(path[-1])], path[::-1]
             key = key_of(each)
             may_lead_on = gc.is_tracked(each) or key_of(type(each)) in CONTAINERS
             if key not in met and key not in seen and may_lead_on:

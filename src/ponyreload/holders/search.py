@@ -10,8 +10,8 @@ from typing import NamedTuple
 from ponyreload.generations.generation import Generation
 from ponyreload.holders.objects import key_of
 from ponyreload.holders.remains import Remains
-from ponyreload.holders.roots import roots_of_modules, roots_of_registries, roots_of_threads, script_runs
-from ponyreload.holders.walk import Target, Walk
+from ponyreload.holders.roots import Kind, roots_of_modules, roots_of_registries, roots_of_threads, script_runs
+from ponyreload.holders.walk import Target, Walk, Way
 from ponyreload.holders.words import in_words
 
 __all__ = ["Holder", "holder_of_each"]
@@ -68,6 +68,12 @@ def holder_of_each(
     return [found.get(key_of(each)) for each in generations]
 
 
+def _of_connection(way: Way) -> str:
+    path, _ = in_words(way.target.thing, way.root, way.path)
+    words = " -> ".join(path[:-1])
+    return f"it may be a function of the sqlite3 connection {words}; close that in an @on_retire function"
+
+
 def _in_memory(wanted: Generation | Remains) -> Sequence[object]:
     return (wanted,) if type(wanted) is Generation else wanted.in_memory()  # type: ignore[union-attr]
 
@@ -94,6 +100,8 @@ def _look(wanted: Sequence[Generation | Remains], living: Sequence[Generation], 
         for way in walk.ways:
             kept = way.target.of
             path, reason = in_words(way.target.thing, way.root, way.path)
+            if way.root.kind is Kind.UNNAMED:
+                reason = next((_of_connection(each) for each in walk.connections if each.target.of is kept), reason)
             name = f"generation {kept.number}{'' if kept.published else ', which was never served,'}"
             text = f"{name} is kept alive by {' -> '.join(path)}{f' ({reason})' if reason else ''}"
             found[key_of(kept)] = Holder(kept.number, path, text)

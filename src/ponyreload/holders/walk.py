@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from ponyreload.generations.context import MARK
 from ponyreload.generations.generation import Generation
-from ponyreload.holders.blind import chains_in, cycle_of
+from ponyreload.holders.blind import chains_in, connection_of, cycle_of
 from ponyreload.holders.objects import key_of
 from ponyreload.holders.roots import Kind, Root, is_our_type, our_modules, passed_by, root_of_ours
 
@@ -99,12 +99,14 @@ class Walk:
     Attributes:
         targets: Those that were not met yet, by the keys of their things. One of several of a generation is enough.
         ways: The ways to those that were.
+        connections: Ways from modules of generations that were not met to a connection of `sqlite3`.
         has_lost: Whether a way was changed by another thread before it was known.
     """
 
     def __init__(self, wanted: Iterable[Target]) -> None:
         self.targets = {key_of(each.thing): each for each in wanted}
         self.ways: list[Way] = []
+        self.connections: list[Way] = []
         self.has_lost = False
         # What was met of ponyreload's own; and the keys of it, and of all else that is passed by.
         self._ours: list[object] = our_modules()
@@ -122,7 +124,7 @@ class Walk:
 
     def end(self) -> None:
         """Let go of all that was met, of which the walk's own tables may be."""
-        for table in (self._seen, self._met, self._ours, self.ways, self.targets):
+        for table in (self._seen, self._met, self._ours, self.ways, self.connections, self.targets):
             table.clear()
 
     # -- where to begin --------------------------------------------------------------------------------------
@@ -166,6 +168,10 @@ class Walk:
             if cycle is not None:
                 del self.targets[key_of(target.thing)]
                 self.ways.append(Way(Target(cycle[0], target.of), *cycle[1:]))
+                continue
+            connection = connection_of(target.thing, self._seen)  # type: ignore[arg-type]
+            if connection is not None:
+                self.connections.append(Way(Target(connection[0], target.of), *connection[1:]))
 
     def go_into_unseen(self) -> None:
         """Walk from what was not met, and is held all the same.
