@@ -186,7 +186,7 @@ def test_a_pyproject_toml_without_the_table_says_nothing(project):
         assert server.get() == "tea"
 
 
-KEYS = "target, server, bind, include, extra-files, poll, isolate, scope, browser-refresh, trusted-clients, trusted-hosts, open"
+KEYS = "target, server, bind, include, extra-files, poll, isolate, on-demand, scope, browser-refresh, trusted-clients, trusted-hosts, open"
 
 
 @pytest.mark.parametrize(

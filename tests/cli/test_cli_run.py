@@ -14,6 +14,7 @@ import pytest
 
 from commandline import APP, SITE, complaint, run, serve, serve_behind
 from live import free_port
+from ponyreload.cli.isolating import libraries_to_isolate
 
 pytestmark = pytest.mark.any_python
 
@@ -523,3 +524,85 @@ def test_one_that_comes_too_late_is_said(project):
     with serve(site, "site/app.py") as server:
         assert server.get() == "tea"
         assert re.search(r"site has a module difflib, but \S+/difflib.py is loaded already: rename yours\n", server.log)
+
+
+# -- libraries that have to be loaded with each generation -------------------------------------------------------
+
+# What `django-admin startproject` writes, in short. It imports its URLs and views with the first request.
+DJANGO = {
+    "mysite/__init__.py": "",
+    "mysite/settings.py": """
+        SECRET_KEY, DEBUG, ALLOWED_HOSTS, ROOT_URLCONF = "a", True, ["*"], "mysite.urls"
+        INSTALLED_APPS = ["polls"]
+    """,
+    "mysite/wsgi.py": """
+        import os
+        from django.core.wsgi import get_wsgi_application
+        os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mysite.settings")
+        application = get_wsgi_application()
+    """,
+    "mysite/urls.py": "from django.urls import include, path\nurlpatterns = [path('', include('polls.urls'))]\n",
+    "polls/__init__.py": "",
+    "polls/models.py": """
+        from django.db import models
+
+        class Poll(models.Model):
+            question = models.CharField(max_length=200)
+    """,
+    "polls/urls.py": "from django.urls import path\nfrom . import views\nurlpatterns = [path('', views.index)]\n",
+    "polls/views.py": """
+        from django.http import HttpResponse
+        VERSION = 1
+
+        def index(request):
+            return HttpResponse(f"version {VERSION}")
+    """,
+}
+
+
+def test_a_django_project_is_reloaded_without_options(project):
+    site = project(DJANGO)
+    with serve(site, "mysite.wsgi:application") as server:
+        assert server.get() == "version 1"
+        assert (
+            server.log.count("loads with each generation, as they keep what the application gives them: django\n") == 1
+        )
+        site.replace("polls/views.py", "VERSION = 1", "VERSION = 2")
+        server.wait_for("/", "version 2")
+        site.replace("polls/views.py", "VERSION = 2", "VERSION = 3 / 0")
+        server.wait_for_log("generation 3 not served: polls/views.py:3 ZeroDivisionError: division by zero")
+        assert server.get() == "version 2"
+        site.replace("polls/views.py", "VERSION = 3 / 0", "VERSION = 4")
+        server.wait_for("/", "version 4")
+        site.replace("polls/models.py", "max_length=200", "max_length=100")
+        server.wait_for_log("polls/models.py changed")
+        assert server.get() == "version 4"
+        assert "isolate=" not in server.log
+
+
+def installed(folder, name, *requirements):
+    """Install a distribution with a package of its own name."""
+    package = folder / "site-packages" / name
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    information = folder / "site-packages" / f"{name}-1.0.dist-info"
+    information.mkdir()
+    lines = [
+        "Metadata-Version: 2.1",
+        f"Name: {name}",
+        "Version: 1.0",
+        *(f"Requires-Dist: {each}" for each in requirements),
+    ]
+    (information / "METADATA").write_text("\n".join(lines) + "\n")
+    (information / "RECORD").write_text(f"{name}/__init__.py,,\n")
+
+
+def test_what_is_built_on_a_library_that_is_loaded_with_each_generation_is_too(tmp_path, monkeypatch):
+    installed(tmp_path, "forms", "Django>=4.2")
+    installed(tmp_path, "more_forms", "forms ; python_version >= '3'")
+    installed(tmp_path, "monitoring", "django ; extra == 'django'")
+    installed(tmp_path, "numbers_only", "numpy")
+    monkeypatch.syspath_prepend(str(tmp_path / "site-packages"))
+    found = libraries_to_isolate()
+    assert {"django", "forms", "more_forms"} <= set(found)
+    assert set(found).isdisjoint({"monitoring", "numbers_only"})

@@ -17,6 +17,7 @@ from ponyreload.cli.checking import check_project
 from ponyreload.cli.ending import LONGEST_SECONDS, end_by_force
 from ponyreload.cli.explaining import explain
 from ponyreload.cli.first import load_first
+from ponyreload.cli.isolating import libraries_to_isolate
 from ponyreload.cli.problems import CommandError, TargetError, UseError
 from ponyreload.cli.serving import SERVERS, serve
 from ponyreload.cli.settings import find_settings
@@ -157,7 +158,7 @@ def run(
     terminal = _terminal()
     if terminal is not None:
         terminal.take_log()
-    loaded = load_first(found, options, terminal)
+    loaded = load_first(found, options, terminal, libraries_to_isolate())
 
     def ready(bound: Address) -> None:
         if terminal is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Collection
 from typing import TYPE_CHECKING, NamedTuple
 
 from ponyreload.autoreload import turn_on
@@ -40,15 +41,22 @@ class Loaded(NamedTuple):
     error: LoadError | None = None
 
 
-def load_first(target: Target, options: Options, terminal: Terminal | None = None) -> Loaded:
+def load_first(
+    target: Target, options: Options, terminal: Terminal | None = None, isolated: Collection[str] = ()
+) -> Loaded:
     """Turn autoreload on, and load *target* into generation 1.
+
+    Args:
+        target, options: What to load, and how.
+        terminal: What tells of loads.
+        isolated: Libraries that are isolated although no option says so.
 
     Raises:
         TargetError: The user's code has run, but has no application.
         BaseException: What the user's code raises, where autoreload is off.
     """
     target.make_importable()
-    reloader = turn_on({"__name__": target.module}, options)
+    reloader = turn_on({"__name__": target.module}, options.joined(Options.checked({"isolate": isolated})))
     if reloader is None:
         return Loaded(target.find(), None)
     generation = reloader.serving
@@ -70,6 +78,9 @@ def load_first(target: Target, options: Options, terminal: Terminal | None = Non
         generation.is_broken = True
         error = load_error(generation, 0, reason, lambda file: reloader.application.is_user_file(generation, file))
         reloader.application.note(error)
+    used = [name for name in isolated if name in generation.modules]
+    if used:
+        say(f"loads with each generation, as they keep what the application gives them: {', '.join(used)}")
     slot = reloader.slot(("command line", 0), f"the target {target.text}", app, generation, make=target.find)
     now = time.monotonic()
     seconds = now - started
