@@ -191,6 +191,41 @@ def test_a_script_that_gives_itself_a_second_name_runs_once_in_each_generation(p
     assert site.run("app.py").stdout.splitlines() == ["[True, True, True]"]
 
 
+# -- lazily ------------------------------------------------------------------------------------------------------
+
+LAZILY = """
+    import importlib.util, sys
+
+    def lazy_import(name):  # as Python's documentation has it
+        spec = importlib.util.find_spec(name)
+        loader = importlib.util.LazyLoader(spec.loader)
+        spec.loader = loader
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        loader.exec_module(module)
+        return module
+"""
+
+
+@pytest.mark.parametrize("mark", [MARK, ""])
+def test_a_module_that_is_loaded_lazily_runs_when_it_is_used(project, mark):
+    imports = "import lazily\nshop = lazily.lazy_import('shop')\nis_lazy = not gate.runs"
+    shop = mark + "import gate\ngate.runs.append(1)\nX = 1"
+    files = files_of("(is_lazy, shop.X, __import__('shop').X)", imports, {"lazily.py": LAZILY, "shop.py": shop})
+    told = project(files).drive(
+        HOLD
+        + """
+    answers, kind = [request(app.application)], type(sys.modules["shop"]).__name__
+    project.replace("shop.py", "X = 1", "X = 2")
+    save('"one"', '"two"')
+    tell(answers=[*answers, request(app.application), finish(old)], runs=len(gate.runs), kind=kind)
+    """
+    )
+    # The recipe makes a new module each time. Of a system module, the old generation holds the one that it has made.
+    answers = ["(True, 1, 1)", "(False, 2, 2)", "(True, 1, 1)" if mark else "(True, 1, 2)"]
+    assert told == {**told, "answers": answers, "runs": 2, "kind": "RoutedModule" if mark else "module"}
+
+
 # -- at once -----------------------------------------------------------------------------------------------------
 
 

@@ -29,7 +29,7 @@ from ponyreload.generations.context import (
     note_imports,
 )
 from ponyreload.generations.generation import Generation
-from ponyreload.imports.loaders import AfterImport, CandidateLoader
+from ponyreload.imports.loaders import AfterImport, CandidateLoader, lazy_execution, plain_lazy_execution
 from ponyreload.imports.modules import Modules, plain_import, plain_reload
 from ponyreload.imports.names import MAIN, absolute_name, file_of, has_all, may_hold_modules, named_by, note_missing
 from ponyreload.imports.packages import PackageView, has_all_real, has_routed
@@ -76,6 +76,7 @@ class ImportHooks:
             (*IMPORT_BY_NAME, _plain_import_by_name, self._import_by_name),
             *((*place, _plain_find_spec, self._find_spec) for place in FIND_SPEC),
             (importlib, "reload", plain_reload, self._reload),
+            (importlib.util.LazyLoader, "exec_module", plain_lazy_execution, lazy_execution(modules)),
             (linecache, "getlines", _plain_getlines, self._getlines),
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from collections.abc import Callable
 from importlib.machinery import ModuleSpec
@@ -10,12 +11,12 @@ from typing import Any
 
 from ponyreload.generations.context import active
 from ponyreload.imports.modules import Modules
-from ponyreload.imports.routed import RoutedModule, name_of
-from ponyreload.interpreter.attributes import namespace_of_module
+from ponyreload.imports.routed import RoutedModule, become_routed, name_of
+from ponyreload.interpreter.attributes import namespace_of_module, own_namespace
 from ponyreload.interpreter.private import is_lazy
 from ponyreload.tracebacks import part_of_import
 
-__all__ = ["AfterImport", "CandidateLoader"]
+__all__ = ["AfterImport", "CandidateLoader", "lazy_execution", "plain_lazy_execution"]
 
 
 @part_of_import
@@ -90,3 +91,27 @@ class NotifyingLoader:
     def exec_module(self, module: ModuleType) -> None:
         self._loader.exec_module(module)
         self._call()
+
+
+def lazy_execution(modules: Modules) -> Callable[[Any, Any], None]:
+    """Return what replaces `LazyLoader.exec_module`: a user module is lazy in each generation without that."""
+
+    def exec_module(loader: Any, module: Any) -> None:
+        table, generation = modules.table, active()
+        name = str(getattr((own_namespace(module) or {}).get("__spec__"), "name", ""))
+        if generation is None or not (type(loader.loader) is CandidateLoader or name in table.routed):
+            plain_lazy_execution(loader, module)
+            return
+        with table.lock:
+            if type(module) is not RoutedModule:
+                become_routed(module, name, modules)
+            elif name not in table.routed:
+                table.route(name, module)
+            table.put_off.add(name)
+            if sys.modules.get(name) is module:
+                sys.modules[name] = table.routed[name]
+
+    return exec_module
+
+
+plain_lazy_execution: Any = importlib.util.LazyLoader.exec_module

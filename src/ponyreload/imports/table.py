@@ -34,6 +34,7 @@ class Table:
         lock: See above.
         routed: What is in `sys.modules` for each user module:  "shop.cart" -> <routed module 'shop.cart'>
         packages: The packages of these, which may be system modules:  {"shop"}
+        put_off: User modules that are in `sys.modules`, to run when somebody uses them:  {"shop.admin"}
         by_hand: Names that code of user modules has put into `sys.modules` itself:  {"settings"}
     """
 
@@ -43,6 +44,7 @@ class Table:
         self.lock = threading.RLock()
         self.routed: dict[str, RoutedModule] = {}
         self.packages: set[str] = set()
+        self.put_off: set[str] = set()
         self.by_hand: set[str] = set()
         # Modules that a generation loaded and that turned out to be system modules, while older generations still
         # have them as user modules:  "shop.const" -> <module>
@@ -121,6 +123,7 @@ class Table:
 
     def _has_ended(self, generation: Generation, name: str) -> None:
         generation.running.pop(name, None)
+        self.put_off.discard(name)
         if not generation.running:
             self._busy.discard(generation)
 
@@ -246,7 +249,7 @@ class Table:
             failed: Name of one that the import system is about to give up.
         """
         with self.lock:
-            needed: set[str] = set()
+            needed = self.put_off.copy()
             for generation in self.living():
                 needed |= generation.modules.keys() | generation.running.keys()
             for generation in self._busy:
