@@ -9,10 +9,9 @@ from ponyreload.options.marking import star_mark
 if TYPE_CHECKING:
     from ponyreload.autoreload import AutoreloadMiddleware, generation, use_autoreload
     from ponyreload.errors import LoadError
-    from ponyreload.lifecycle.hooks import on_reload, on_retire
+    from ponyreload.lifecycle.hooks import on_reload, on_retire, superseded
     from ponyreload.lifecycle.keeping import keep
     from ponyreload.lifecycle.per_generation import PerGeneration
-    from ponyreload.lifecycle.superseded import superseded
 
 # In the order of `dir`.
 __all__ = [  # noqa: RUF022
@@ -28,10 +27,9 @@ __getattr__ = star_mark(
     {
         "ponyreload.autoreload": ("AutoreloadMiddleware", "generation", "use_autoreload"),
         "ponyreload.errors": ("LoadError",),
-        "ponyreload.lifecycle.hooks": ("on_reload", "on_retire"),
+        "ponyreload.lifecycle.hooks": ("on_reload", "on_retire", "superseded"),
         "ponyreload.lifecycle.keeping": ("keep",),
         "ponyreload.lifecycle.per_generation": ("PerGeneration",),
-        "ponyreload.lifecycle.superseded": ("superseded",),
     },
 )
 

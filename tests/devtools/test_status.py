@@ -360,7 +360,9 @@ def test_the_last_loads_are_told_with_what_changed_and_their_modules(project):
 def test_of_many_modules_the_slowest_are_told_and_the_others_together():
     modules = {f"shop.m{number}": number / 1000 for number in range(status.MODULES + 3)}
     changed = tuple(f"/site/{number}.py" for number in range(status.CHANGED + 5))
-    told = status._load(LoadRecord(7, changed, 1.0, 2.0, modules, Failure(7, 6, "all", "why", None, None, (), "", "")))
+    told = status._load(
+        LoadRecord(7, changed, 1.0, 2.0, modules, Failure(7, 6, "all", "why", None, None, (), "", "", ""))
+    )
     assert len(told["modules"]) == status.MODULES
     assert told["modules"][0] == {"name": f"shop.m{status.MODULES + 2}", "seconds": (status.MODULES + 2) / 1000}
     assert told["others"] == {"count": 3, "seconds": pytest.approx(0.003)}

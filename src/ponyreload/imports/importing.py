@@ -35,6 +35,7 @@ from ponyreload.imports.names import MAIN, absolute_name, file_of, has_all, may_
 from ponyreload.imports.packages import PackageView, has_all_real, has_routed
 from ponyreload.imports.routed import RoutedModule, name_of
 from ponyreload.imports.specs import copied, is_candidate
+from ponyreload.imports.table import end_routing
 from ponyreload.interpreter.attributes import own_namespace
 from ponyreload.interpreter.private import FIND_SPEC, IMPORT_BY_NAME, INITIALIZING, MAY_BE_INITIALIZING
 from ponyreload.tracebacks import hide_own_frames, part_of_import
@@ -94,7 +95,7 @@ class ImportHooks:
         for holder, name, plain, ours in self._hooks:
             if getattr(holder, name) == ours:
                 setattr(holder, name, plain)
-        self._table.leave(generation)
+        end_routing(self._table, generation)
 
     def _find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> Any:
         """Find a module that `sys.modules` lacks, or one that is reloaded: *target*."""

@@ -206,7 +206,8 @@ class Modules:
         """Tell whether a user module is empty now. It remains one: some editors empty a file before they write it."""
         source = generation.sources.get(generation.files.get(name, ""))
         is_empty = source is not None and not source.data.strip()
-        return is_empty and any(each.published and name in each.modules for each in self.table.living())
+        others = (each for each in self.table.living() if each is not generation)
+        return is_empty and any(each.published and name in each.modules for each in others)
 
     def run_again(self, generation: Generation, name: str) -> None:
         """Run the code of the generation's module *name* once more in its namespace, as `importlib.reload` does."""

@@ -15,7 +15,7 @@ from ponyreload.imports.routed import RoutedModule, become_plain, become_routed,
 from ponyreload.imports.sharing import is_led
 from ponyreload.interpreter.attributes import own_namespace
 
-__all__ = ["Table"]
+__all__ = ["Table", "end_routing"]
 
 
 class Table:
@@ -267,11 +267,12 @@ class Table:
                 for package in packages:
                     _substitute(own_namespace(package) or {}, child, routed, system)
 
-    def leave(self, generation: Generation) -> None:
-        """Put the real modules of *generation* into `sys.modules`: routing ends."""
-        with self.lock:
-            for name, routed in self.routed.items():
-                _substitute(sys.modules, name, routed, self.loaded(generation, name))
+
+def end_routing(table: Table, generation: Generation) -> None:
+    """Put the real modules of *generation* into `sys.modules`."""
+    with table.lock:
+        for name, routed in table.routed.items():
+            _substitute(sys.modules, name, routed, table.loaded(generation, name))
 
 
 def _unrouted(name: str) -> Any:

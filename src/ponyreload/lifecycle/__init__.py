@@ -4,4 +4,4 @@ In: functions to call at a reload or a retirement, objects to keep or to have fo
 generation is replaced, retires, or the process ends. Out: these calls, these objects, and whether code is superseded.
 """
 
-__all__ = ["hooks", "keeping", "per_generation", "superseded"]
+__all__ = ["hooks", "keeping", "per_generation"]

@@ -1,18 +1,19 @@
-"""Hooks: functions of the user that are called when a reload begins, and when a generation retires."""
+"""Hooks: what user code learns of its end: functions to call at a reload or a retirement, and `superseded`."""
 
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ponyreload.generations.context import bind, entered, published
+from ponyreload.generations.context import active, bind, entered, is_on, published
 
 if TYPE_CHECKING:
     from ponyreload.generations.generation import Generation
 
-__all__ = ["call_reload_hooks", "call_retire_hooks", "on_reload", "on_retire"]
+__all__ = ["call_reload_hooks", "call_retire_hooks", "on_reload", "on_retire", "superseded"]
 
 F = TypeVar("F", bound=Callable[[], object])
 
@@ -46,6 +47,22 @@ def on_retire(function: F) -> F:
     """
     _register("on_retire", function, sys._getframe(1).f_globals)
     return function
+
+
+def superseded(timeout: float = 0.0) -> bool:
+    """Tell whether the generation that the calling code runs in is no longer the newest.
+
+    Args:
+        timeout: Wait up to so many seconds for that to happen.
+
+    A stream, or a thread that a user module started, asks this to end in good time. It is true as well when the load
+    of that generation has failed, and when the process ends; never while autoreload is off. Safe to call from any
+    thread.
+    """
+    until = time.monotonic() + timeout
+    # A thread that is started before autoreload is turned on is one of generation 1 afterwards.
+    generation = active() or (active() if is_on.wait(timeout) else None)
+    return generation is not None and generation.superseded.wait(max(0.0, until - time.monotonic()))
 
 
 def call_reload_hooks(serving: Generation) -> None:

@@ -187,6 +187,7 @@ class Load:
         if there:
             claim_of_load(self._modules.table, self.generation, there)
         with self._when_done:
+            self._late = None
             if not self.done:
                 self.error, self.ended, self.done = error, time.monotonic(), True
                 self._when_done.notify_all()
