@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from ponyreload.adapters.adapter import Adapter, Host
 from ponyreload.adapters.cherrypy.bus import route_bus, unroute_bus
+from ponyreload.adapters.cherrypy.firstuse import FIRST_USE
 from ponyreload.adapters.cherrypy.listeners import LISTENERS
 from ponyreload.adapters.cherrypy.mounts import MOUNTS
 from ponyreload.adapters.cherrypy.sessions import SESSIONS
@@ -20,7 +21,7 @@ from ponyreload.generations.generation import Generation
 __all__ = ["ADAPTER", "CherryPyAdapter"]
 
 # In the order in which they are installed; the listeners and the bus come last.
-PARTS = (MOUNTS, TOOLS, SETTINGS, SESSIONS)
+PARTS = (MOUNTS, TOOLS, SETTINGS, SESSIONS, FIRST_USE)
 
 
 class CherryPyAdapter(Adapter):
@@ -54,6 +55,7 @@ class CherryPyAdapter(Adapter):
     def retire(self, generation: Generation) -> None:
         """Stop what the generation subscribed to the bus, and forget its applications."""
         LISTENERS.retire(generation)
+        FIRST_USE.retire(generation)
 
 
 ADAPTER = CherryPyAdapter()
