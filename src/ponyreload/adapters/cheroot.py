@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import queue
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 from weakref import WeakKeyDictionary, WeakSet, ref
 
@@ -15,6 +17,9 @@ from ponyreload.adapters.servers import Offer, Servers, maker_of_this
 from ponyreload.generations.generation import Generation
 
 __all__ = ["ADAPTER", "CherootAdapter"]
+
+# Seconds that an idle worker is held while others are called: one of them may just have become busy.
+GATHER_SECONDS = 0.05
 
 
 class CherootAdapter(Adapter):
@@ -85,6 +90,45 @@ class CherootAdapter(Adapter):
     def hand_over(self, server: Any, generation: Generation) -> None:
         """Give the server that runs the application of *server*, which stands for it in *generation*."""
         self._servers.hand_over(_offer(server), generation)
+
+    def call_in_idle_workers(self, call: Callable[[], object]) -> None:
+        """Have each thread that waits for a connection to one of the servers call *call*."""
+        for server in tuple(self._serving):
+            pool = server.requests
+            summons = Summons(call, getattr(pool, "idle", 0))
+            with suppress(queue.Full):  # then none is idle any more
+                for _ in range(summons.workers):
+                    pool.put(summons)
+
+
+class Summons:
+    """What idle workers take from the queue as if it were a connection, to call something.
+
+    No worker can be chosen: the queue gives it to any. So each that has taken it holds on until all have, for a moment.
+    """
+
+    # What cheroot counts when it gathers statistics.
+    requests_seen = bytes_read = bytes_written = 0
+    # What it asks of a connection that is not done with when the server stops.
+    closed = True
+
+    def __init__(self, call: Callable[[], object], workers: int) -> None:
+        self.workers = workers
+        self.rfile = self.wfile = self
+        self._call = call
+        self._taken = 0
+        self._news = threading.Condition()
+
+    def communicate(self) -> bool:
+        self._call()
+        with self._news:
+            self._taken += 1
+            self._news.notify_all()
+            self._news.wait_for(lambda: self._taken >= self.workers, GATHER_SECONDS)
+        return False
+
+    def close(self) -> None:
+        """Do nothing: there is no socket."""
 
 
 def _offer(server: Any) -> Offer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from concurrent.futures import ThreadPoolExecutor
 from textwrap import dedent
 
@@ -127,3 +128,97 @@ def test_a_session_class_of_ones_own_is_set_up_in_each_generation(project):
         assert server.get() == "set up in 1"
         made.replace("app.py", "VERSION = 1", "VERSION = 2")
         server.wait_for("/", "set up in 2")
+
+
+# -- the server's threads ------------------------------------------------------------------------------------
+
+THREADS = """
+    import sqlite3
+    from ponyreload.adapters.cherrypy import threads
+    threads.GRACE_SECONDS = 1.0
+    engine = cherrypy.engine
+
+    def connect(number):
+        cherrypy.thread_data.database = sqlite3.connect(":memory:")
+        cherrypy.thread_data.version = VERSION
+
+    def disconnect(number):
+        cherrypy.thread_data.database.close()  # fails in another thread than its own
+        print(f"closed {VERSION} {cherrypy.thread_data.version} in {threading.current_thread().name}.", flush=True)
+
+    def fail(number):
+        if VERSION > 1:
+            raise RuntimeError("cannot disconnect")
+
+    engine.subscribe("start_thread", connect)
+    engine.subscribe("stop_thread", disconnect)
+    engine.subscribe("stop_thread", fail, priority=60)
+
+    class Root(Base):
+        @cherrypy.expose
+        def meet(self):
+            # Each of the four threads has one of these.
+            gates.barrier.wait(20)
+            cherrypy.thread_data.lazy = getattr(cherrypy.thread_data, "lazy", VERSION)
+            return f"{VERSION} {cherrypy.thread_data.lazy} {sorted(set(vars(cherrypy.thread_data)) - {'database'})}"
+
+        @cherrypy.expose
+        def hold(self):
+            before = cherrypy.thread_data.version
+            gates.all[VERSION][0].set()
+            gates.all[VERSION][1].wait(20)
+            return f"{before} {cherrypy.thread_data.version}"
+
+        @cherrypy.expose
+        def holds(self, version):
+            return str(gates.all[int(version)][0].wait(20))
+
+        @cherrypy.expose
+        def let(self, version):
+            gates.all[int(version)][1].set()
+
+    cherrypy.config.update({"server.thread_pool": 4})
+    cherrypy.quickstart(Root())
+"""
+THREADS_GATES = """
+    import threading
+    told, barrier = [], threading.Barrier(4)
+    all = {version: (threading.Event(), threading.Event()) for version in (1, 2, 3)}
+"""
+
+
+def met(server, pool):
+    """What each of the four threads answers."""
+    return [each.result(20) for each in [pool.submit(server.get, "/meet") for _ in range(4)]]
+
+
+def closed(server, version):
+    """The threads that have closed what the version has opened; no request is made, which would have one do that."""
+    return re.findall(f"^closed {version} {version} in (CP Server .*)[.]$", server.log, re.MULTILINE)
+
+
+def test_each_thread_has_data_for_each_generation_and_closes_them_itself(project):
+    made = site(project, THREADS, **{"gates.py": THREADS_GATES})
+    with made.serve(ready="/version") as server, ThreadPoolExecutor() as pool:
+        assert met(server, pool) == ["1 1 ['lazy', 'version']"] * 4
+        first = pool.submit(server.get, "/hold")
+        server.get("/holds?version=1")
+        edit(made, server, 2)
+        second = pool.submit(server.get, "/hold")
+        server.get("/holds?version=2")
+        assert closed(server, 1) == []
+        server.get("/let?version=1")
+        assert first.result(20) == "1 1"
+        # The first generation retires. Three threads wait for a connection, or have come to that; one is busy.
+        server.wait_for_log("generation 1 has retired, but its stop_thread listeners wait for busy threads: 'CP Server")
+        assert len(closed(server, 1)) == 3
+        server.get("/let?version=2")
+        assert second.result(20) == "2 2"
+        assert met(server, pool) == ["2 2 ['lazy', 'version']"] * 4
+        assert len(set(closed(server, 1))) == 4
+        assert "failed" not in server.log
+        edit(made, server, 3)
+        server.wait_until(lambda: len(set(closed(server, 2))) == 4, "all threads of the second generation")
+        assert met(server, pool) == ["3 3 ['lazy', 'version']"] * 4
+        failed = "a stop_thread listener of generation 2 failed: RuntimeError: cannot disconnect\n"
+        assert server.log.count(failed) == server.log.count("failed") == 1

@@ -14,6 +14,7 @@ from ponyreload.adapters.cherrypy.listeners import LISTENERS
 from ponyreload.adapters.cherrypy.mounts import MOUNTS
 from ponyreload.adapters.cherrypy.sessions import SESSIONS
 from ponyreload.adapters.cherrypy.settings import SETTINGS
+from ponyreload.adapters.cherrypy.threads import THREADS
 from ponyreload.adapters.cherrypy.tools import TOOLS
 from ponyreload.generations.context import published
 from ponyreload.generations.generation import Generation
@@ -21,7 +22,7 @@ from ponyreload.generations.generation import Generation
 __all__ = ["ADAPTER", "CherryPyAdapter"]
 
 # In the order in which they are installed; the listeners and the bus come last.
-PARTS = (MOUNTS, TOOLS, SETTINGS, SESSIONS, FIRST_USE)
+PARTS = (MOUNTS, TOOLS, SETTINGS, SESSIONS, FIRST_USE, THREADS)
 
 
 class CherryPyAdapter(Adapter):

@@ -13,6 +13,7 @@ from cherrypy.process.servers import ServerAdapter
 
 from ponyreload.adapters.cherrypy.listeners import DONE_ONCE, LISTENERS, bus_of, is_of_process
 from ponyreload.adapters.cherrypy.owners import owner_of_given
+from ponyreload.adapters.cherrypy.threads import THREADS
 from ponyreload.generations.context import bind, calling, entered_generation
 from ponyreload.generations.owners import bound_to, names_of, owner_of
 from ponyreload.loading.load import load_of_this_thread
@@ -73,6 +74,8 @@ class RoutedBus(EngineBus):  # type: ignore[misc]
         super().unsubscribe(channel, callback)
 
     def publish(self, channel: str, *args: Any, **kwargs: Any) -> Any:
+        if channel == "acquire_thread":
+            THREADS.take_leave()
         own = LISTENERS.told(channel, *args)
         if own:
             merged = {each: self._priorities[channel, each] for each in tuple(self.listeners.get(channel, ()))}

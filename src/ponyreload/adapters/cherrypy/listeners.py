@@ -17,6 +17,7 @@ from cherrypy.process.wspbus import Bus
 
 from ponyreload.adapters.adapter import Host
 from ponyreload.adapters.cherrypy.servers import hand_over
+from ponyreload.adapters.cherrypy.threads import THREADS
 from ponyreload.generations.contents import Contents
 from ponyreload.generations.context import entered_generation, published
 from ponyreload.generations.generation import Generation
@@ -46,8 +47,6 @@ class Listeners:
         self.host = host
         self.own: Contents[Table] = Contents(dict)
         self.plugins: Contents[dict[str, Any]] = Contents(dict)
-        # The server's threads that were announced to a generation:  140187 -> 3, as CherryPy numbers them
-        self.threads: Contents[dict[int, int]] = Contents(dict)
         # Generations whose "start" listeners were called here, and not by the bus.
         self._started: weakref.WeakSet[Generation] = weakref.WeakSet()
         # The servers that a load brings, until it comes to `engine.start`.
@@ -116,11 +115,11 @@ class Listeners:
         """Stop and unsubscribe what the generation subscribed."""
         table = self.own.of(generation)
         if generation in self._started or generation.number == 1:
+            THREADS.retire(generation, table.get("stop_thread", {}))
             bus = bus_of(table)
-            calls = [("stop_thread", number) for number in self.threads.of(generation).values()]
-            for call in [*calls, ("stop",), ("exit",)]:
+            for channel in ("stop", "exit"):
                 try:
-                    bus.publish(*call)
+                    bus.publish(channel)
                 except Exception as error:
                     say(f"CherryPy listeners of generation {generation.number} failed: {error}", logging.ERROR)
         _forget_loggers(table)
@@ -137,20 +136,22 @@ class Listeners:
         if channel in TOLD_TO_ALL:
             generations = self.host.living
         if channel == "start_thread" and generation is not None:
-            self.threads.of(generation)[threading.get_ident()] = args[0]
+            THREADS.greeted.of(generation)[threading.current_thread()] = args[0]
         elif channel == "stop_thread":
-            generations = [each for each in generations if args[0] in self.threads.of(each).values()]
+            generations = [each for each in generations if THREADS.let_go(each, args[0])]
         return [found for each in generations if (found := self.own.of(each).get(channel))]
 
     def greet_thread(self) -> None:
         """Tell the active generation of the server's thread that calls, if it came before the generation did."""
         generation = entered_generation()
-        callbacks = None if generation is None else self.own.of(generation).get("start_thread")
-        thread = threading.get_ident()
-        number = cherrypy.engine.thread_manager.threads.get(thread)
-        if callbacks and number is not None and thread not in self.threads.of(generation):
-            self.threads.of(generation)[thread] = number
-            bus_of({"start_thread": callbacks}).publish("start_thread", number)
+        own = {} if generation is None else self.own.of(generation)
+        if not (own.get("start_thread") or own.get("stop_thread")):
+            return
+        greeted, thread = THREADS.greeted.of(generation), threading.current_thread()
+        number = cherrypy.engine.thread_manager.threads.get(threading.get_ident())
+        if number is not None and thread not in greeted:
+            greeted[thread] = number
+            bus_of({"start_thread": own.get("start_thread", {})}).publish("start_thread", number)
 
     def hand_over(self, load: Load) -> None:
         """Fill the slots of the servers that run with the applications of those that a load subscribed."""
