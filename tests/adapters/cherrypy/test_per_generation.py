@@ -7,6 +7,8 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from textwrap import dedent
 
+import pytest
+
 # A system module: it holds the requests of all generations, and keeps what they tell.
 GATES = """
     import threading
@@ -222,3 +224,86 @@ def test_each_thread_has_data_for_each_generation_and_closes_them_itself(project
         assert met(server, pool) == ["3 3 ['lazy', 'version']"] * 4
         failed = "a stop_thread listener of generation 2 failed: RuntimeError: cannot disconnect\n"
         assert server.log.count(failed) == server.log.count("failed") == 1
+
+
+# -- tables of classes ---------------------------------------------------------------------------------------
+
+TABLES = """
+    from cherrypy._cpreqbody import Entity
+    from cherrypy._cprequest import Request
+    box = cherrypy.Application.toolboxes["shop"] = cherrypy._cptools.Toolbox("shop")
+    seen = {}
+
+    class OwnTool(cherrypy.Tool):
+        def mark(self):
+            return VERSION
+
+    cherrypy.tools.own = OwnTool("before_finalize", lambda: None)
+
+    @box.register("before_finalize")
+    def mark():
+        cherrypy.response.headers["X-Mark"] = f"{VERSION} {cherrypy.request.site}"
+
+    def read(entity):
+        entity.params["read"] = f"{entity.fp.read().decode()} in {VERSION}"
+
+    cherrypy.Application.namespaces["app"] = lambda key, value: seen.update({key: value})
+    Request.namespaces["site"] = lambda key, value: setattr(cherrypy.request, "site", f"{key} {value} in {VERSION}")
+    Request.error_page[404] = lambda **more: f"no page in {VERSION}"
+    Entity.processors["text/x-own"] = read
+    cherrypy.config.environments["own"] = {"own.version": VERSION}
+    cherrypy.config.update({"environment": "own"})
+    # here it may fail
+
+    class Root(Base):
+        @cherrypy.expose
+        def index(self, read=None, hold=None):
+            if hold:
+                gates.arrived.set()
+                gates.gate.wait(20)
+            own = [name for name in cherrypy.config.environments if name.startswith("own")]
+            return json.dumps([seen, own, cherrypy.config["own.version"], read, "library" in cherrypy.Application.toolboxes])
+        index._cp_config = {"shop.mark.on": True, "site.x": VERSION}
+
+    # whose plain data are can be told from here on
+    cherrypy.config.environments.setdefault(f"own {VERSION}", {})
+    cherrypy.quickstart(Root(), "/", {"/": {"app.note": VERSION, "request.methods_with_bodies": ("POST",)}})
+"""
+# A system module: what it enters is there for all generations.
+LIBRARY = """
+    import cherrypy
+    cherrypy.Application.toolboxes["library"] = cherrypy._cptools.Toolbox("library")
+"""
+
+
+def answer(server, version):
+    """Check that all that a page shows is of the version."""
+    found = server.ask("/", "POST", b"body", Content_Type="text/x-own")
+    expected = [{"note": version}, ["own", f"own {version}"], version, f"body in {version}", True]
+    assert json.loads(found.text) == expected
+    assert found.headers["X-Mark"] == f"{version} x {version} in {version}"
+    assert server.ask("/none").text.strip() == f"no page in {version}"
+
+
+@pytest.mark.parametrize("turned_on", ["before", "after"])
+def test_rows_in_tables_of_cherrypys_classes_belong_to_the_generation(turned_on, project):
+    made = site(project, TABLES, **{"gates.py": f"{GATES}    import library", "library.py": LIBRARY})
+    if turned_on == "after":
+        text = (made / "app.py").read_text().replace("use_autoreload()\n", "")
+        made.edit("app.py", text.replace("# whose", "use_autoreload()  # whose"))
+    with made.serve(ready="/version") as server, ThreadPoolExecutor() as pool:
+        answer(server, 1)
+        held = pool.submit(server.get, "/?hold=yes")
+        server.get("/arrived")
+        made.replace("app.py", "# here it may fail", "if VERSION == 2: raise RuntimeError")
+        server.wait_for("/version", "1")
+        made.replace("app.py", "VERSION = 1", "VERSION = 2")
+        server.wait_for_log("still serving generation")
+        answer(server, 1)
+        made.replace("app.py", "VERSION = 2\n", "VERSION = 3\n")
+        server.wait_for("/version", "3")
+        answer(server, 3)
+        server.get("/open")
+        assert json.loads(held.result(20)) == [{"note": 1}, ["own", "own 1"], 1, None, True]
+        made.replace("app.py", "Request.error_page", "_ = {}; _")
+        server.wait_until(lambda: "no page" not in server.ask("/none").text, "CherryPy's own error page")

@@ -14,6 +14,7 @@ from ponyreload.adapters.cherrypy.listeners import LISTENERS
 from ponyreload.adapters.cherrypy.mounts import MOUNTS
 from ponyreload.adapters.cherrypy.sessions import SESSIONS
 from ponyreload.adapters.cherrypy.settings import SETTINGS
+from ponyreload.adapters.cherrypy.tables import TABLES
 from ponyreload.adapters.cherrypy.threads import THREADS
 from ponyreload.adapters.cherrypy.tools import TOOLS
 from ponyreload.generations.context import published
@@ -22,7 +23,7 @@ from ponyreload.generations.generation import Generation
 __all__ = ["ADAPTER", "CherryPyAdapter"]
 
 # In the order in which they are installed; the listeners and the bus come last.
-PARTS = (MOUNTS, TOOLS, SETTINGS, SESSIONS, FIRST_USE, THREADS)
+PARTS = (TABLES, MOUNTS, TOOLS, SETTINGS, SESSIONS, FIRST_USE, THREADS)
 
 
 class CherryPyAdapter(Adapter):
@@ -46,6 +47,7 @@ class CherryPyAdapter(Adapter):
         first = self.host.living[0]
         if first.number == 1:
             TOOLS.claim(first)
+            TABLES.claim(first)  # `cherrypy.tools` is in one, and carries no user code by now
             LISTENERS.claim(first)
         serving = published()
         if serving is not None:
