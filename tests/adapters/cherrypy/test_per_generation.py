@@ -137,7 +137,7 @@ def test_a_session_class_of_ones_own_is_set_up_in_each_generation(project):
 THREADS = """
     import sqlite3
     from ponyreload.adapters.cherrypy import threads
-    threads.GRACE_SECONDS = 1.0
+    threads.GRACE_SECONDS = 2.0
     engine = cherrypy.engine
 
     def connect(number):
@@ -307,3 +307,73 @@ def test_rows_in_tables_of_cherrypys_classes_belong_to_the_generation(turned_on,
         assert json.loads(held.result(20)) == [{"note": 1}, ["own", "own 1"], 1, None, True]
         made.replace("app.py", "Request.error_page", "_ = {}; _")
         server.wait_until(lambda: "no page" not in server.ask("/none").text, "CherryPy's own error page")
+
+
+# -- plugins of libraries ------------------------------------------------------------------------------------
+
+# A system module, as ws4py and cp_sqlalchemy are: what it listens to, it subscribes when it is started.
+PLUGIN = """
+    import threading
+    from cherrypy.process.plugins import SimplePlugin
+
+    class Socket(SimplePlugin):
+        def __init__(self, bus, name):
+            super().__init__(bus)
+            self.name, self.ends = name, threading.Event()
+
+        def start(self):
+            self.bus.subscribe("stop", self.clean_up)
+            self.bus.subscribe("bind", self.bind)
+            self.bus.subscribe("call", lambda: f"called {self.name}")
+            self.thread = threading.Thread(target=self.ends.wait, name=f"socket {self.name}")
+            self.thread.start()
+
+        def stop(self):
+            self.bus.unsubscribe("bind", self.bind)
+            self.bus.unsubscribe("stop", self.clean_up)
+
+        def bind(self):
+            return f"bound {self.name}"
+
+        def clean_up(self):
+            print(f"clean-up of {self.name}.", flush=True)
+            self.ends.set()
+            self.thread.join()
+"""
+PLUGINS = """
+    import plugin
+    cherrypy.engine.socket = plugin.Socket(cherrypy.engine, VERSION)
+    cherrypy.engine.socket.subscribe()
+    # here it may fail
+
+    class Root(Base):
+        @cherrypy.expose
+        def index(self):
+            return json.dumps([cherrypy.engine.socket.name, *cherrypy.engine.publish("bind"), *cherrypy.engine.publish("call")])
+
+        @cherrypy.expose
+        def listeners(self):
+            return json.dumps([len(cherrypy.engine.listeners.get(each, ())) for each in ("bind", "call", "stop")])
+
+    cherrypy.quickstart(Root())
+"""
+
+
+def test_what_a_plugin_subscribes_in_its_start_belongs_to_its_generation(project):
+    made = site(project, PLUGINS, **{"plugin.py": PLUGIN})
+    with made.serve(ready="/version") as server:
+        server.wait_for_log("Bus STARTED")
+        listeners = server.get("/listeners")
+        for version in (1, 2, 3):
+            if version > 1:
+                edit(made, server, version)
+                server.wait_for_log(f"clean-up of {version - 1}.")
+            assert json.loads(server.get()) == [version, f"bound {version}", f"called {version}"]
+        made.replace("app.py", "# here it may fail", "raise RuntimeError")
+        server.wait_for_log("still serving generation 3")
+        assert json.loads(server.get()) == [3, "bound 3", "called 3"]
+        is_one = lambda: [each for each in json.loads(server.get("/threads")) if "socket" in each] == ["socket 3"]  # noqa: E731
+        server.wait_until(is_one, "one thread")
+        assert server.get("/listeners") == listeners
+        assert server.stop() == 0
+        assert [server.log.count(f"clean-up of {version}.") for version in (1, 2, 3)] == [1, 1, 1]

@@ -11,11 +11,12 @@ from cherrypy._cplogging import LogManager
 from cherrypy.process.plugins import Autoreloader
 from cherrypy.process.servers import ServerAdapter
 
-from ponyreload.adapters.cherrypy.listeners import DONE_ONCE, LISTENERS, bus_of, is_of_process
+from ponyreload.adapters.cherrypy.listeners import DONE_ONCE, LISTENERS, bus_of, is_of_process, listening
 from ponyreload.adapters.cherrypy.owners import owner_of_given
 from ponyreload.adapters.cherrypy.threads import THREADS
-from ponyreload.generations.context import bind, calling, entered_generation
-from ponyreload.generations.owners import bound_to, names_of, owner_of
+from ponyreload.generations.context import calling, entered_generation
+from ponyreload.generations.generation import Generation
+from ponyreload.generations.owners import bound_to, owner_of
 from ponyreload.loading.load import load_of_this_thread
 
 __all__ = ["RoutedBus", "route_bus", "unroute_bus"]
@@ -28,7 +29,7 @@ class RoutedBus(EngineBus):  # type: ignore[misc]
     """`cherrypy.engine`: listeners of user modules belong to their generation; a load neither starts nor ends it."""
 
     def __setattr__(self, name: str, value: Any) -> None:
-        owner = None if name in vars(self) else bind(names_of(value, carried=True))
+        owner = None if name in vars(self) else owner_of_given(value)
         if owner is None:
             super().__setattr__(name, value)
         else:
@@ -50,7 +51,7 @@ class RoutedBus(EngineBus):  # type: ignore[misc]
             if channel == "start" and isinstance(carrier, ServerAdapter):
                 LISTENERS.brought.setdefault(load, []).append(carrier)
             return None
-        owner = None if is_of_process(callback) else owner_of_given(callback)
+        owner = _owner_of(callback)
         if isinstance(carrier, LogManager) and carrier.appid is not None:
             owner = entered_generation() or calling()  # the log of an application, which this generation is making
         if owner is None:
@@ -68,7 +69,7 @@ class RoutedBus(EngineBus):  # type: ignore[misc]
             if carrier in brought:
                 brought.remove(carrier)
             return
-        owner = None if is_of_process(callback) else owner_of_given(callback)
+        owner = _owner_of(callback)
         if owner is not None:
             LISTENERS.own.of(owner).get(channel, {}).pop(callback, None)
         super().unsubscribe(channel, callback)
@@ -125,6 +126,11 @@ class RoutedBus(EngineBus):  # type: ignore[misc]
     def restart(self) -> None:
         if load_of_this_thread() is None:
             super().restart()
+
+
+def _owner_of(callback: Any) -> Generation | None:
+    """Return the generation that a listener belongs to; None: to all."""
+    return None if is_of_process(callback) else owner_of_given(callback) or listening()
 
 
 def _subscribe_signals() -> None:

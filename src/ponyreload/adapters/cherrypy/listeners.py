@@ -7,6 +7,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterable
+from contextvars import ContextVar
 from typing import Any
 
 import cherrypy
@@ -19,13 +20,13 @@ from ponyreload.adapters.adapter import Host
 from ponyreload.adapters.cherrypy.servers import hand_over
 from ponyreload.adapters.cherrypy.threads import THREADS
 from ponyreload.generations.contents import Contents
-from ponyreload.generations.context import entered_generation, published
+from ponyreload.generations.context import entered, entered_generation, published
 from ponyreload.generations.generation import Generation
 from ponyreload.generations.owners import bound_to, owner_of
 from ponyreload.loading.load import Load
 from ponyreload.reporting import say
 
-__all__ = ["DONE_ONCE", "LISTENERS", "Listeners", "bus_of", "is_of_process"]
+__all__ = ["DONE_ONCE", "LISTENERS", "Listeners", "bus_of", "is_of_process", "listening"]
 
 # channel -> callback -> priority:  "start" -> {<bound method Monitor.start>: 70}
 Table = dict[str, dict[Callable[..., Any], int]]
@@ -109,14 +110,14 @@ class Listeners:
             time.sleep(0.01)  # the bus tells nobody when it has started
         if engine.state == engine.states.STARTED:
             self._started.add(generation)
-            bus_of(self.own.of(generation)).publish("start")
+            bus_of(as_of(generation, self.own.of(generation))).publish("start")
 
     def retire(self, generation: Generation) -> None:
         """Stop and unsubscribe what the generation subscribed."""
         table = self.own.of(generation)
         if generation in self._started or generation.number == 1:
             THREADS.retire(generation, table.get("stop_thread", {}))
-            bus = bus_of(table)
+            bus = bus_of(as_of(generation, table))
             for channel in ("stop", "exit"):
                 try:
                     bus.publish(channel)
@@ -139,7 +140,8 @@ class Listeners:
             THREADS.greeted.of(generation)[threading.current_thread()] = args[0]
         elif channel == "stop_thread":
             generations = [each for each in generations if THREADS.let_go(each, args[0])]
-        return [found for each in generations if (found := self.own.of(each).get(channel))]
+        own = ((each, found) for each in generations if (found := self.own.of(each).get(channel)))
+        return [as_of(each, {channel: found})[channel] for each, found in own]
 
     def greet_thread(self) -> None:
         """Tell the active generation of the server's thread that calls, if it came before the generation did."""
@@ -151,7 +153,8 @@ class Listeners:
         number = cherrypy.engine.thread_manager.threads.get(threading.get_ident())
         if number is not None and thread not in greeted:
             greeted[thread] = number
-            bus_of({"start_thread": own.get("start_thread", {})}).publish("start_thread", number)
+            table = {"start_thread": own.get("start_thread", {})}
+            bus_of(as_of(generation, table)).publish("start_thread", number)
 
     def hand_over(self, load: Load) -> None:
         """Fill the slots of the servers that run with the applications of those that a load subscribed."""
@@ -160,6 +163,41 @@ class Listeners:
             if httpserver is None and hasattr(server, "httpserver_from_self"):
                 httpserver, _ = server.httpserver_from_self()
             hand_over(httpserver, load.generation)
+
+
+class Listener:
+    """A listener of a generation, which is called as such: what it subscribes in its turn is the generation's too.
+
+    Plugins of libraries do that in their own ``start``, when no user code has called them.
+    """
+
+    __slots__ = ("_callback", "_generation")
+
+    def __init__(self, generation: Generation, callback: Callable[..., Any]) -> None:
+        self._generation = generation
+        self._callback = callback
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        token = _listening.set(self._generation)
+        try:
+            with entered(self._generation):
+                return self._callback(*args, **kwargs)
+        finally:
+            _listening.reset(token)
+
+    def __repr__(self) -> str:
+        return repr(self._callback)  # as CherryPy logs it
+
+
+_listening: ContextVar[Generation | None] = ContextVar("ponyreload listens for", default=None)
+# Returns the generation whose listener is being called in this thread, or None.
+listening = _listening.get
+
+
+def as_of(generation: Generation, table: Table) -> Table:
+    """Return the table with its listeners to be called as those of *generation*."""
+    rows = {channel: list(callbacks.items()) for channel, callbacks in list(table.items())}
+    return {channel: {Listener(generation, each): at for each, at in found} for channel, found in rows.items()}
 
 
 def is_of_process(callback: Any) -> bool:
