@@ -1,6 +1,6 @@
-# Everything a newcomer needs: `make demo` serves the example, `make test` runs the tests. `make soak` takes minutes,
-# `make bench`, which measures it beside its peers, hours. Each makes its own environment under .venv, anew when
-# pyproject.toml has changed.
+# Everything a newcomer needs: `make demo` serves the example, `make test` runs the tests. `make soak` takes minutes;
+# `make conformance`, which runs other people's tests, and `make bench`, which measures it beside its peers, hours. Each
+# makes its own environment under .venv, anew when pyproject.toml has changed.
 
 PYTHON ?= python3
 VENV := .venv
@@ -8,7 +8,7 @@ JAVASCRIPT := .ci/javascript
 # It compiles against Apache's headers. Without these, its tests are left out.
 MOD_WSGI := $(if $(shell command -v apxs),'mod_wsgi>=5')
 
-.PHONY: demo test say-what-test-needs lint soak bench clean
+.PHONY: demo test say-what-test-needs lint soak bench conformance clean
 
 demo: $(VENV)/demo.stamp
 	@echo "Edit examples/hello.py, save it, and load http://localhost:8080/page1 again. Ctrl-C ends it."
@@ -35,8 +35,11 @@ soak: $(VENV)/test.stamp
 bench: $(VENV)/bench.stamp
 	$(VENV)/bench/bin/python -m benchmarks.reloading --output .bench $(BENCH_ARGS)
 
+conformance: $(VENV)/conformance.stamp
+	$(VENV)/conformance/bin/python -m benchmarks.conformance $(CONFORMANCE_ARGS)
+
 clean:
-	rm -rf $(VENV) .tox .bench $(JAVASCRIPT)/node_modules
+	rm -rf $(VENV) .tox .bench .conformance $(JAVASCRIPT)/node_modules
 
 $(VENV)/demo.stamp: pyproject.toml
 	$(PYTHON) -m venv --clear $(VENV)/demo
@@ -57,4 +60,9 @@ $(VENV)/javascript.stamp: $(JAVASCRIPT)/package.json
 $(VENV)/bench.stamp: pyproject.toml benchmarks/requirements.txt
 	$(PYTHON) -m venv --clear $(VENV)/bench
 	$(VENV)/bench/bin/python -m pip install --quiet --editable '.[cherrypy]' --requirement benchmarks/requirements.txt
+	touch $@
+
+$(VENV)/conformance.stamp: pyproject.toml benchmarks/conformance/requirements.txt
+	$(PYTHON) -m venv --clear $(VENV)/conformance
+	$(VENV)/conformance/bin/python -m pip install --quiet --editable . --requirement benchmarks/conformance/requirements.txt
 	touch $@

@@ -1,0 +1,1 @@
+"""Conformance: other people's test suites, without and with autoreload."""

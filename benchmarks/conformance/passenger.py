@@ -1,0 +1,3 @@
+"""The one user module of the mode "system": a reload has something to load."""
+
+USE_AUTORELOAD = True
