@@ -290,8 +290,8 @@ def test_a_function_of_a_sqlite_connection_is_told_with_the_connection(project):
     edit(2)
     told_of("generation 1 is kept alive")
     lines = [line for line in said.getvalue().splitlines() if "kept alive" in line]
-    project.replace("shop.py", "on_retire(lambda: None)", "pass")
-    project.replace("shop.py", "if X == 1:", "if on_retire(Database.connection.close):")
+    text = Path("shop.py").read_text().replace("on_retire(lambda: None)", "pass")
+    project.edit("shop.py", text.replace("if X == 1:", "if on_retire(Database.connection.close):"))
     app.reloader.wait(2, 10)
     number = app.reloader.generation
     app.reloader.reload()

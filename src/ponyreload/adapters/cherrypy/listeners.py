@@ -146,7 +146,9 @@ class Listeners:
     def greet_thread(self) -> None:
         """Tell the active generation of the server's thread that calls, if it came before the generation did."""
         generation = entered_generation()
-        own = {} if generation is None else self.own.of(generation)
+        if generation is None:
+            return
+        own = self.own.of(generation)
         if not (own.get("start_thread") or own.get("stop_thread")):
             return
         greeted, thread = THREADS.greeted.of(generation), threading.current_thread()
