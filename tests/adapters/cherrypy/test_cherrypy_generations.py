@@ -378,3 +378,49 @@ def test_what_a_plugin_subscribes_in_its_start_belongs_to_its_generation(project
         assert server.get("/listeners") == listeners
         assert server.stop() == 0
         assert [server.log.count(f"clean-up of {version}.") for version in (1, 2, 3)] == [1, 1, 1]
+
+
+# -- tasks ---------------------------------------------------------------------------------------------------
+
+TASKS = """
+    from cherrypy.process.plugins import BackgroundTask, Monitor, PerpetualTimer
+
+    def tick():
+        pass
+
+    def named(thread, name):
+        thread.name, thread.daemon = f"{name} {VERSION}", True
+        return thread
+
+    # Pauses of an hour, so that none ends by itself.
+    named(BackgroundTask(3600, tick), "task").start()
+    named(BackgroundTask(3600, gates.arrived.is_set), "system task").start()
+    named(PerpetualTimer(3600, tick), "timer").start()
+    Monitor(cherrypy.engine, tick, 3600, f"started monitor {VERSION}").start()
+    Monitor(cherrypy.engine, tick, 3600, f"subscribed monitor {VERSION}").subscribe()
+
+    cherrypy.quickstart(Base())
+"""
+
+
+def test_tasks_and_timers_of_a_retired_generation_end_at_once(project):
+    made = site(project, TASKS)
+
+    def alive():
+        names = json.loads(server.get("/threads"))
+        return [
+            each for each in names if each.partition(" ")[0] in ("started", "subscribed", "system", "task", "timer")
+        ]
+
+    def names(version):
+        kinds = ("started monitor", "subscribed monitor", "system task", "task", "timer")
+        return [f"{each} {version}" for each in kinds]
+
+    with made.serve(ready="/version") as server:
+        server.wait_for_log("Bus STARTED")
+        assert alive() == names(1)
+        for version in (2, 3):
+            edit(made, server, version)
+            server.wait_until(lambda: alive() == names(version), f"threads of {version} alone", 4)  # noqa: B023
+        assert "still run" not in server.log
+        assert server.stop() == 0

@@ -15,6 +15,7 @@ from ponyreload.adapters.cherrypy.mounts import MOUNTS
 from ponyreload.adapters.cherrypy.sessions import SESSIONS
 from ponyreload.adapters.cherrypy.settings import SETTINGS
 from ponyreload.adapters.cherrypy.tables import TABLES
+from ponyreload.adapters.cherrypy.tasks import TASKS
 from ponyreload.adapters.cherrypy.threads import THREADS
 from ponyreload.adapters.cherrypy.tools import TOOLS
 from ponyreload.generations.context import published
@@ -23,7 +24,7 @@ from ponyreload.generations.generation import Generation
 __all__ = ["ADAPTER", "CherryPyAdapter"]
 
 # In the order in which they are installed; the listeners and the bus come last.
-PARTS = (TABLES, MOUNTS, TOOLS, SETTINGS, SESSIONS, FIRST_USE, THREADS)
+PARTS = (TABLES, MOUNTS, TOOLS, SETTINGS, SESSIONS, FIRST_USE, THREADS, TASKS)
 
 
 class CherryPyAdapter(Adapter):
@@ -58,6 +59,7 @@ class CherryPyAdapter(Adapter):
     def retire(self, generation: Generation) -> None:
         """Stop what the generation subscribed to the bus, and forget its applications."""
         LISTENERS.retire(generation)
+        TASKS.retire(generation)
         FIRST_USE.retire(generation)
 
 
