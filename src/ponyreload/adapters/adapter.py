@@ -38,6 +38,9 @@ class Host(Protocol):
     def note_unrouted(self, server: str) -> None:
         """Note that a server calls an application of which nothing is known, so it cannot be given a newer one."""
 
+    def watch_file(self, file: str) -> None:
+        """Have a change of *file* fire a reload, as one of `extra_files` does; call it before the file is read."""
+
     def take_launcher(self) -> None:
         """Have loads run the main script too, if it has user code start a server now, and is not marked itself."""
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import atexit
 import gc
+import glob
 import logging
+import os
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -188,6 +190,12 @@ class Reloader:
     def note_unrouted(self, server: str) -> None:
         """Note that a server calls an application of which nothing is known, so it cannot be given a newer one."""
         self.application.unrouted.append(server)
+
+    def watch_file(self, file: str) -> None:
+        """Have a change of *file* fire a reload, as one of `extra_files` does; call it before the file is read."""
+        options = Options(extra_files=(glob.escape(os.path.abspath(file)),))
+        if self.application.files.add_options(options) and self.updater.is_started:
+            self.updater.pace.lookout.schedule_scan(0)  # there is more to watch
 
     def take_launcher(self) -> None:
         """Have loads run the main script too, if it has user code start a server now, and is not marked itself."""

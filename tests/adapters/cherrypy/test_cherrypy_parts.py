@@ -258,31 +258,32 @@ def test_changed_server_options_are_said_to_need_a_restart_and_the_server_goes_o
         assert server.log.count("restart to apply it") == 2
 
 
-def test_a_changed_file_of_settings_counts(project):
+def test_a_changed_file_of_settings_fires_a_reload(project):
     serve = """
-        use_autoreload(extra_files=["site.conf"])
-
         class Root:
             @cherrypy.expose
             def index(self):
-                return f"{cherrypy.config.get('site.name')} {cherrypy.request.config.get('site.motto')}"
+                return f"{cherrypy.config.get('site.name')} {cherrypy.request.config.get('site.motto')} {TEXT}"
 
-        cherrypy.config.update("site.conf")
+        cherrypy.config.update("global.conf")
+        cherrypy.engine.autoreload.files.add("text[1].txt")
+        with open("text[1].txt") as file:
+            TEXT = file.read()
         cherrypy.quickstart(Root(), "/", "site.conf")
     """
-    settings = """
-        [global]
-        site.name = "one"
-        [/]
-        site.motto = "first"
-    """
-    site = project({"app.py": script(HEAD, serve), "gates.py": GATES, "site.conf": settings})
+    files = {"global.conf": '[global]\nsite.name = "one"\n', "site.conf": '[/]\nsite.motto = "first"\n'}
+    site = project({"app.py": script(HEAD, serve), "gates.py": GATES, "text[1].txt": "text", **files})
     with site.serve() as server:
-        assert server.get() == "one first"
+        assert server.get() == "one first text"
         site.replace("site.conf", '"first"', '"second"')
-        server.wait_for("/", "one second")
-        site.replace("site.conf", 'site.name = "one"', "")
-        server.wait_for("/", "None second")
+        server.wait_for("/", "one second text")
+        site.replace("text[1].txt", "text", "words")
+        server.wait_for("/", "one second words")
+        site.edit("global.conf", "[global]\nsite.name = (\n")
+        server.wait_for_log("still serving generation 3")
+        assert server.get() == "one second words"
+        site.edit("global.conf", '[global]\nsite.other = "x"\n')
+        server.wait_for("/", "None second words")
 
 
 # -- the bus -------------------------------------------------------------------------------------------------

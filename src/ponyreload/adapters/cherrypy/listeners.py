@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
+import os
 import threading
 import time
 import weakref
@@ -58,6 +60,7 @@ class Listeners:
         cherrypy.engine.autoreload.unsubscribe()
         if cherrypy.engine.autoreload.thread is not None:
             cherrypy.engine.autoreload.stop()
+        cherrypy.engine.autoreload.files = WatchedFiles(cherrypy.engine.autoreload.files)
         self._must_say_so = True
         # Above 65, the Daemonizer, which forks: no thread lives through that.
         cherrypy.engine.subscribe("start", self._start, priority=71)
@@ -67,6 +70,7 @@ class Listeners:
     def uninstall(self) -> None:
         cherrypy.engine.unsubscribe("start", self._start)
         cherrypy.engine.unsubscribe("exit", self._exit)
+        cherrypy.engine.autoreload.files = set(cherrypy.engine.autoreload.files)
         if self.autoreloader_was_on:
             cherrypy.engine.autoreload.subscribe()
         serving = published()
@@ -165,6 +169,23 @@ class Listeners:
             if httpserver is None and hasattr(server, "httpserver_from_self"):
                 httpserver, _ = server.httpserver_from_self()
             hand_over(httpserver, load.generation)
+
+
+class WatchedFiles(set[Any]):
+    """The files besides modules that CherryPy's Autoreloader looks at: all files of settings, and what users add."""
+
+    def __init__(self, files: Iterable[Any]) -> None:
+        super().__init__()
+        self.update(files)
+
+    def add(self, file: Any) -> None:
+        super().add(file)
+        if file:  # as the Autoreloader does
+            LISTENERS.host.watch_file(os.fsdecode(file))
+
+    def update(self, *files: Iterable[Any]) -> None:
+        for each in itertools.chain(*files):
+            self.add(each)
 
 
 class Listener:
