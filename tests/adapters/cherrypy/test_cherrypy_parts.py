@@ -86,6 +86,10 @@ MOUNTS = """
             gates.gate.set()
 
         @cherrypy.expose
+        def plugin(self):
+            return "listed" if "site_plugin" in dir(cherrypy.engine) and "greet" in dir(cherrypy.tools) else "missing"
+
+        @cherrypy.expose
         def told(self):
             return json.dumps(gates.told)
 
@@ -117,6 +121,7 @@ MOUNTS = """
         "site.note": f"note {VERSION}", "tools.greet.on": True, "tools.greet.greeting": "hello", "tools.note.on": True,
         "error_page.404": not_found, "hooks.before_finalize": hook,
     }}
+    cherrypy.engine.site_plugin = greet
     cherrypy.tree.mount(Root(), "/site", CONFIG)
     cherrypy.tree.mount(Things(), "/things", {"/": {"request.dispatch": cherrypy.dispatch.MethodDispatcher()}})
     cherrypy.tree.mount(Root(), "/first", CONFIG)
@@ -191,6 +196,14 @@ def test_tools_error_pages_and_dispatchers_are_those_of_the_generation(site):
             assert server.ask("/things/x", "POST").status == 405
             if version == 1:
                 edit_all(site, server)
+
+
+def test_cherrypys_checker_finds_the_tools_of_the_application(site):
+    site.replace("app.py", '"tools.note.on": True,', '"tools.note.on": True, "tools.none.on": False,')
+    with site.serve(ready="/things/x") as server:
+        server.wait_for_log("Bus STARTED")
+        assert server.log.count("tool was not found") == server.log.count("because the 'none' tool was not found") > 0
+        assert server.get("/site/plugin") == "listed"
 
 
 def test_a_streaming_page_runs_on_its_generation_to_the_last_byte_and_in_its_close(site):

@@ -41,6 +41,9 @@ class RoutedBus(EngineBus):  # type: ignore[misc]
         except KeyError:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}") from None
 
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *LISTENERS.plugins.get()})
+
     def subscribe(self, channel: str, callback: Any = None, priority: int | None = None) -> Any:
         if callback is None:
             return functools.partial(self.subscribe, channel, priority=priority)

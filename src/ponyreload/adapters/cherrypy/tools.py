@@ -44,6 +44,10 @@ class RoutedToolbox(Toolbox):  # type: ignore[misc]
         own = vars(TOOLS.own.get())
         return own[name] if name in own else super().__getattribute__(name)
 
+    def __dir__(self) -> list[str]:
+        # Where CherryPy's checker looks for the tools that settings name.
+        return sorted({*super().__dir__(), *vars(TOOLS.own.get())})
+
     def __setattr__(self, name: str, value: Any) -> None:
         owner = owner_of_given(value)
         if owner is None:
