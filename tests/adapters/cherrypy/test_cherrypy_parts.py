@@ -7,8 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from http.client import HTTPConnection
 from textwrap import dedent
+from urllib.request import urlopen
 
 import pytest
+
+from live import free_port
 
 # A system module: it holds the requests of all generations, and keeps what they tell.
 GATES = """
@@ -469,6 +472,40 @@ def test_a_generation_that_is_loaded_while_the_bus_starts_is_started_and_cleaned
         site.replace("app.py", "VERSION = 2", "VERSION = 3")
         server.wait_for("/", "3 [1, 2, 3]")
         server.wait_for_log("after the server 2.")
+
+
+def test_a_load_that_comes_while_the_bus_starts_a_second_server_finds_that_too(project):
+    serve = """
+        class Root:
+            @cherrypy.expose
+            def index(self):
+                return str(VERSION)
+
+        def start():
+            while VERSION == 1 and not os.path.exists("go"):
+                threading.Event().wait(0.01)
+
+        second = cherrypy._cpserver.Server()
+        second.socket_port = int(os.environ["OTHER"])
+        cherrypy.engine.subscribe("start", start, priority=78)
+        cherrypy.engine.subscribe("start", second.start, priority=80)
+        cherrypy.engine.subscribe("stop", second.stop)
+        print(f"loading {VERSION}.")
+        cherrypy.quickstart(Root())
+    """
+    site = project({"app.py": script(HEAD, serve), "gates.py": GATES})
+    other = free_port()
+    with site.serve(OTHER=str(other)) as server:
+        site.replace("app.py", "VERSION = 1", "VERSION = 2")
+        server.wait_for_log("loading 2.")
+        assert server.get() == "1"
+        site.edit("go", "")
+        server.wait_for("/", "2")
+        server.wait_for_log("Bus STARTED")
+        with urlopen(f"http://127.0.0.1:{other}/") as answer:
+            assert answer.read() == b"2"
+        assert "restart to apply" not in server.log
+        assert "needs a restart" not in server.log
 
 
 def test_a_listener_that_fails_to_start_keeps_the_old_generation(project):

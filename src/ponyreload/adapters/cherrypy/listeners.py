@@ -106,13 +106,17 @@ class Listeners:
                 self.plugins.of(first)[name] = plugin
                 object.__delattr__(engine, name)
 
-    def before_publish(self, generation: Generation) -> None:
-        """Start what the generation subscribed, if the bus runs."""
+    def wait_for_start(self) -> None:
+        """Wait until the bus has started everything, if it is about to."""
         engine = cherrypy.engine
         deadline = time.monotonic() + START_SECONDS
         while engine.state == engine.states.STARTING and time.monotonic() < deadline:
             time.sleep(0.01)  # the bus tells nobody when it has started
-        if engine.state == engine.states.STARTED:
+
+    def before_publish(self, generation: Generation) -> None:
+        """Start what the generation subscribed, if the bus runs."""
+        self.wait_for_start()
+        if cherrypy.engine.state == cherrypy.engine.states.STARTED:
             self._started.add(generation)
             bus_of(as_of(generation, self.own.of(generation))).publish("start")
 
@@ -164,6 +168,7 @@ class Listeners:
 
     def hand_over(self, load: Load) -> None:
         """Fill the slots of the servers that run with the applications of those that a load subscribed."""
+        self.wait_for_start()  # a second server may not run yet
         for server in self.brought.pop(load, ()):
             httpserver = server.httpserver
             if httpserver is None and hasattr(server, "httpserver_from_self"):
