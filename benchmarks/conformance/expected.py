@@ -15,14 +15,16 @@ LIST = Path(__file__).with_name("expected.txt")
 class Expected(NamedTuple):
     """A line of the list.
 
-    Sample row: ``Expected("flask", ("system", "user"), ("3.11", "3.12"), "tests/test_cli.py::test_x", "It …")``.
-    No Pythons means all. A test that ends in ``*`` stands for all that begin like it.
+    Sample row: ``Expected("flask", ("system", "user"), ("3.11", "3.12"), "tests/test_cli.py::test_x", False, "It …")``.
+    No Pythons means all. A test that ends in ``*`` stands for all that begin like it. One that comes and goes does not
+    have to fail.
     """
 
     suite: str
     modes: tuple[str, ...]
     pythons: tuple[str, ...]
     test: str
+    comes_and_goes: bool
     reason: str
 
     def is_for(self, suite: str, mode: str) -> bool:
@@ -34,7 +36,11 @@ class Expected(NamedTuple):
 
 
 def read(text: str) -> list[Expected]:
-    """Return the lines of the list. A reason stands above them, after a ``#``; an empty line ends it."""
+    """Return the lines of the list, such as ``flask system,user 3.11,3.12 tests/test_cli.py::test_x``.
+
+    The Pythons are ``*`` for all. A ``?`` before the suite says that the test comes and goes. The reason stands above,
+    after a ``#``; an empty line ends it.
+    """
     found: list[Expected] = []
     reason: list[str] = []
     is_reason_over = True
@@ -46,7 +52,15 @@ def read(text: str) -> list[Expected]:
             is_reason_over = True
             suite, modes, pythons, test = line.split(maxsplit=3)
             versions = () if pythons == "*" else tuple(pythons.split(","))
-            found.append(Expected(suite, tuple(modes.split(",")), versions, test, " ".join(reason)))
+            row = Expected(
+                suite.removeprefix("?"),
+                tuple(modes.split(",")),
+                versions,
+                test,
+                suite.startswith("?"),
+                " ".join(reason),
+            )
+            found.append(row)
         else:
             reason, is_reason_over = [], True
     return found
@@ -67,5 +81,5 @@ def compare(
     """
     failures, rows, tests = set(failures), list(rows), list(tests)
     unlisted = sorted(test for test in failures if not any(row.names(test) for row in rows))
-    met = [row for row in rows if any(map(row.names, tests))]
+    met = [row for row in rows if not row.comes_and_goes and any(map(row.names, tests))]
     return unlisted, [row for row in met if not any(map(row.names, failures))]

@@ -45,10 +45,13 @@ class PytestNotes:
         self._results.note(nodeid, "begun")
 
     def pytest_runtest_logreport(self, report):
-        before = self._outcome.get(report.nodeid, "passed")
-        if report.outcome != "passed" and before != "failed":
-            self._outcome[report.nodeid] = before = report.outcome
-        self._results.note(report.nodeid, before, str(report.longrepr) if report.failed else "")
+        # The first of set-up, call and teardown that fails counts; or else, one that is skipped.
+        before = self._outcome.get(report.nodeid, ("passed", ""))
+        if before[0] != "failed" and not report.passed:
+            before = (report.outcome, str(report.longrepr))
+        self._outcome[report.nodeid] = before
+        if report.when == "teardown":
+            self._results.note(report.nodeid, *before)
 
 
 class UnittestNotes(unittest.TestResult):
@@ -101,10 +104,11 @@ def turn_on(mode, include):
     return reloader
 
 
-def forget(folder, before):
+def forget(job, before):
     """Have the next file import its helpers again, as if pytest had been started for it alone."""
     for name, module in list(sys.modules.items()):
-        if name not in before and str(getattr(module, "__file__", None)).startswith(os.path.join(folder, "")):
+        is_helper = name not in before and name.partition(".")[0] != job["library"]
+        if is_helper and str(getattr(module, "__file__", None)).startswith(os.path.join(job["folder"], "")):
             sys.modules.pop(name, None)
 
 
@@ -145,7 +149,7 @@ def main():
             reloader.reload()
         if is_pytest:
             run_pytest(file, job, results)
-            forget(job["folder"], before)
+            forget(job, before)
         else:
             run_unittest(file, results)
         results.note(file, "passed")

@@ -81,15 +81,16 @@ def _run_once(job: Job, mode: str) -> dict[str, Outcome]:
         work.mkdir()
         task = job._asdict() | {"mode": mode, "results": str(results), "folder": str(job.folder)}
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (job.path, str(ROOT / "src"))))}
-        process = subprocess.Popen(
-            [sys.executable, "-X", "faulthandler", str(HERE / "inside.py"), json.dumps(task)],
-            cwd=job.folder or work,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=open(Path(folder) / "said", "wb"),  # noqa: SIM115
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        with open(Path(folder) / "said", "wb") as said_file:
+            process = subprocess.Popen(
+                [sys.executable, "-X", "faulthandler", str(HERE / "inside.py"), json.dumps(task)],
+                cwd=job.folder or work,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=said_file,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
         try:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(job.seconds)
