@@ -12,12 +12,14 @@ import sys
 from collections import deque
 from collections.abc import Callable, Container, Iterable
 from itertools import compress, filterfalse
+from types import ModuleType
 from typing import Any
 
 from ponyreload.generations.generation import Generation
 from ponyreload.holders.objects import belongs, key_of
 from ponyreload.holders.roots import Kind, Root
 from ponyreload.interpreter.attributes import is_made_in_python, namespace_of_class, namespace_of_module
+from ponyreload.interpreter.private import imported
 
 __all__ = ["chains_in", "connection_of", "cycle_of"]
 
@@ -91,7 +93,7 @@ def cycle_of(generation: Generation, seen: Container[int]) -> tuple[type, Root, 
 
 def connection_of(generation: Generation, seen: Container[int]) -> tuple[type, Root, list[object]] | None:
     """Return the way to a connection of `sqlite3`, in the same form. It may have functions, which nobody can see."""
-    sqlite = sys.modules.get("sqlite3")
+    sqlite = imported("sqlite3")
     if sqlite is None:
         return None
     found = _way_within(generation, seen, lambda thing: issubclass(type(thing), sqlite.Connection))
@@ -102,8 +104,10 @@ def _way_within(
     generation: Generation, seen: Container[int], is_wanted: Callable[[object], bool]
 ) -> tuple[Root, list[object]] | None:
     """Return the way from a module of *generation* to an object that is wanted, by what is not in *seen*."""
-    begins = {namespace_of_module(each)["__name__"]: namespace_of_module(each) for each in generation.modules.values()}
-    roots = {key_of(space): Root(space, str(name), REASON, Kind.NAMESPACE) for name, space in begins.items()}
+    # A module may have put another object in its place.
+    begins = {name: each for name, each in generation.modules.copy().items() if issubclass(type(each), ModuleType)}
+    spaces = {name: namespace_of_module(each) for name, each in begins.items()}
+    roots = {key_of(space): Root(space, name, REASON, Kind.NAMESPACE) for name, space in spaces.items()}
     # Each object that was met, and the one that has led to it.
     met: dict[int, tuple[object, Any]] = {key: (root.thing, None) for key, root in roots.items()}
     todo = deque(root.thing for root in roots.values())
@@ -132,7 +136,7 @@ def _held_by(thing: object) -> object | None:
 
 
 def _holds_tzinfo(kind: type) -> bool:
-    datetime = sys.modules.get("datetime")  # or nobody has one
+    datetime = imported("datetime")  # or nobody has one
     return datetime is not None and (issubclass(kind, datetime.datetime) or issubclass(kind, datetime.time))
 
 

@@ -199,22 +199,22 @@ class Listener:
     Plugins of libraries do that in their own ``start``, when no user code has called them.
     """
 
-    __slots__ = ("_callback", "_generation")
+    __slots__ = ("_generation", "_listener")
 
     def __init__(self, generation: Generation, callback: Callable[..., Any]) -> None:
         self._generation = generation
-        self._callback = callback
+        self._listener = callback
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         token = _listening.set(self._generation)
         try:
             with entered(self._generation):
-                return self._callback(*args, **kwargs)
+                return self._listener(*args, **kwargs)
         finally:
             _listening.reset(token)
 
     def __repr__(self) -> str:
-        return repr(self._callback)  # as CherryPy logs it
+        return repr(self._listener)  # as CherryPy logs it
 
 
 _listening: ContextVar[Generation | None] = ContextVar("ponyreload listens for", default=None)
