@@ -204,7 +204,7 @@ def test_the_example_works_and_reloads(project):
         assert live.get("/page1") == "Hello, world!"
         site.replace("hello.py", "Hello, world!", "Hello, new world!")
         live.wait_for("/page1", "Hello, new world!")
-        assert "generation 2 serves: hello.py changed (" in live.log
+        live.wait_for_log("generation 2 serves: hello.py changed (")  # written after it serves
 
 
 # -- answers -----------------------------------------------------------------------------------------------------
