@@ -279,3 +279,20 @@ def test_a_late_import_while_an_older_generation_retires_is_not_lost(project, st
     """
     )
     assert told == {**told, "answers": ["(1, 1)"] * 2, "there": True}
+
+
+def test_a_module_may_put_a_child_beside_it_though_it_is_no_package(project):
+    """As `bottle.py` does: ``bottle.ext``."""
+    code = "X = 1\next = sys.modules.setdefault('shop.ext', types.ModuleType('shop.ext'))\next.__dict__.update(X=X)"
+    files = files_of(
+        "(shop.X, sys.modules['shop.ext'].X)", "import shop, sys", {"shop.py": f"{MARK}import sys, types\n{code}"}
+    )
+    told = project(files).drive("""
+    import app
+    save = saving(app.reloader)
+    request(app.application)
+    text = Path("shop.py").read_text()
+    outcomes = [save("shop.py", text.replace("X = 1", f"X = {number}")) for number in (2, 3)]
+    tell(outcomes=outcomes, answer=request(app.application))
+    """)
+    assert told == {**told, "outcomes": [2, 3], "answer": "(3, 3)"}

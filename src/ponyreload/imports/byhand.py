@@ -69,7 +69,7 @@ def _is_of_project(name: str) -> bool:
 
 
 def inherit(table: Table, generation: Generation, name: str) -> Any:
-    """Return what an older generation has put into `sys.modules` under *name*, and *generation* has not; or None.
+    """Have *generation* take over what an older one has put into `sys.modules` under *name*; return that, or None.
 
     Code may leave a name alone that is there already:  ``sys.modules.setdefault("tkinter", stub)``
     """
@@ -81,7 +81,8 @@ def inherit(table: Table, generation: Generation, name: str) -> Any:
         # Another name of a user module leads to the generation's own module.
         home = (own_namespace(value) or {}).get("__name__")
         own = home if owner_of(value) is not None and home in table.routed and home != name else None
-    return value if own is None else table.modules.load(generation, own)
+    result = generation.modules[name] = value if own is None else table.modules.load(generation, own)
+    return result
 
 
 def hand_on(table: Table, generation: Generation) -> None:

@@ -167,14 +167,14 @@ class Modules:
             try:
                 path = package.__path__
             except AttributeError:
+                if (standing := byhand.inherit(self.table, generation, name)) is not None:
+                    return standing
                 message = f"No module named {name!r}; {parent!r} is not a package"
                 raise ModuleNotFoundError(message, name=name) from None
         with entered(generation):
             spec = self._specs.search(name, path) if found is None else found
             if spec is None:
-                standing = byhand.inherit(self.table, generation, name)
-                if standing is not None:
-                    generation.modules[name] = standing
+                if (standing := byhand.inherit(self.table, generation, name)) is not None:
                     return standing
                 note_missing(generation, name, path)
                 raise ModuleNotFoundError(f"No module named {name!r}", name=name)
