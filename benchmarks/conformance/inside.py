@@ -2,7 +2,7 @@
 
 The runner starts it as a script:
 
-    python inside.py '{"mode": "user", "library": "flask", "files": ["tests/test_cli.py"], "results": "/tmp/r", …}'
+    python inside.py '{"mode": "user", "library": "flask", "files": ["tests/test_cli.py"], "results": "out", …}'
 
 It is a system module, and turns autoreload on before anything of the library is imported. Before each file there is a
 reload. Without pytest, the file is a module of CPython's own suite, such as "test.test_pickle".

@@ -43,6 +43,7 @@ class LateImports:
         self._serving = serving
         self._on_demand = on_demand
         self.hint = ""
+        self._edited: list[tuple[Source, Source | None]] = []
 
     def run(self, generation: Generation) -> None:
         """Import them in *generation*, in the order in which requests did. Called in its load, with it entered.
@@ -52,6 +53,7 @@ class LateImports:
         """
         # Requests may import meanwhile: what they add after this line, the next load tries.
         names = list(self._serving.late)
+        self._edited = self._find_edited() if names else []
         routed, eager = self._modules.table.routed, generation.modules.keys() | set()
         for name in names:
             is_system = name in sys.modules and name not in routed
@@ -138,14 +140,27 @@ class LateImports:
     def _is_let_go(self, name: str) -> bool:
         """Tell whether the edit took away the last place that names a module: ``import broken`` has been deleted."""
         own = self._serving.files.get(name)
-        others = [each for each in list(self._serving.sources.values()) if each.file != own and _names(each, name)]
-        return bool(others) and not any(self._names_still(each, name) for each in others)
-
-    def _names_still(self, source: Source, name: str) -> bool:
-        try:
-            return _names(self._sources.read(source.file), name)
-        except OSError:
+        edited = [(old, new) for old, new in self._edited if old.file != own and _names(old, name)]
+        if not edited or any(new is not None and _names(new, name) for _, new in edited):
             return False
+        # Rarely: another file may name it still.
+        changed = {old.file for old, _ in self._edited}
+        others = [
+            each for each in list(self._serving.sources.values()) if each.file not in changed and each.file != own
+        ]
+        return not any(_names(each, name) for each in others)
+
+    def _find_edited(self) -> list[tuple[Source, Source | None]]:
+        """Return the versions that serve of the files that have changed, each with the one that is there now."""
+        found = []
+        for old in list(self._serving.sources.values()):
+            try:
+                new: Source | None = self._sources.read(old.file)
+            except OSError:
+                new = None
+            if new is None or new.digest != old.digest:
+                found.append((old, new))
+        return found
 
 
 def _names(source: Source, name: str) -> bool:
